@@ -1,0 +1,1 @@
+"""A real Apache Kafka from Python packages, for the demo, the tests and benchmarks."""

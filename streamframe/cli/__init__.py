@@ -1,0 +1,1 @@
+"""The `streamframe` command: parses arguments, calls the app, prints, and sets the exit code."""

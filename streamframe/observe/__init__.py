@@ -1,0 +1,1 @@
+"""Adapter for what operators of a pipeline see: Prometheus metrics, logs, health."""
