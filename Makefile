@@ -1,0 +1,67 @@
+# The commands of this project; CI runs the same ones. `make` alone lists them.
+# Needs only a Python >= 3.11 and a package index: the virtual environment is made on first use.
+
+# python3 unless it is too old; then the newest that is installed. Override: make test PYTHON=python3.13
+PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$candidate && exit; \
+	done; echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# One stamp per content of pyproject.toml: a checkout that only touches the file installs nothing.
+READY := $(VENV)/.ready-$(firstword $(shell cksum < pyproject.toml))
+SOURCES := $(wildcard streamframe tests topologies benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast test-kafka lint types fmt docs bench ci clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## make .venv and install everything (the other targets do it by themselves)
+
+demo: $(READY) ## a real Kafka, a click generator, two workers, a live table, and a verification
+	$(BIN)/streamframe demo $(ARGS)
+
+test: lint types ## everything CI checks: lint, types, and all tests, those on a real broker included
+	$(BIN)/pytest $(ARGS)
+
+test-fast: $(READY) ## the tests that need no broker and no patience
+	$(BIN)/pytest -m "not kafka and not slow" $(ARGS)
+
+test-kafka: $(READY) ## the tests on a real broker (STREAMFRAME_TEST_BOOTSTRAP=host:port to use yours)
+	$(BIN)/pytest -m kafka $(ARGS)
+
+lint: $(READY) ## ruff, import contracts, house rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q --no-header tests/test_tidy.py tests/test_public_names.py
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy $(SOURCES)
+
+fmt: $(READY) ## repair what ruff can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY) ## run every code block of the documentation
+	$(BIN)/pytest tests/test_docs.py $(ARGS)
+
+bench: $(READY) ## measure, and write a result file
+	$(BIN)/python -m benchmarks $(ARGS)
+
+ci: ## what CI runs
+	.ci/run
+
+clean: ## remove .venv and every cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $(PYTHON) is not a Python >= 3.11. Name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "error: $(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[broker,dev]"
+	@rm -f $(VENV)/.ready-* && touch $@
