@@ -22,8 +22,13 @@ setup: $(READY) ## make .venv and install everything (the other targets do it by
 demo: $(READY) ## a real Kafka, a click generator, two workers, a live table, and a verification
 	$(BIN)/streamframe demo $(ARGS)
 
-test: lint types ## everything CI checks: lint, types, and all tests, those on a real broker included
-	$(BIN)/pytest $(ARGS)
+# Every step runs, also after a failed one: a run in CI then tells everything at once.
+test: $(READY) ## everything CI checks: lint, types, and all tests, those on a real broker included
+	@failed=; \
+	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
+	$(MAKE) --no-print-directory types || failed="$$failed types"; \
+	$(BIN)/pytest $(ARGS) || failed="$$failed tests"; \
+	[ -z "$$failed" ] || { echo "make test: failed:$$failed"; exit 1; }
 
 test-fast: $(READY) ## the tests that need no broker and no patience
 	$(BIN)/pytest -m "not kafka and not slow" $(ARGS)
