@@ -91,7 +91,7 @@ def _definitions(path: str, tree: ast.Module) -> Iterator[tuple[str, str, int]]:
 
 BANNED_PHRASES = {
     r"\b(TODO|FIXME|XXX)\b": "finish it, or open an issue",
-    r"\b(?i:this (PR|branch|commit))\b": "a comment outlives the change that brought it",
+    r"\b(?i:this (PR|branch))\b": "a comment outlives the change that brought it",
     r"\b(?i:for now)\b": "say until when, or leave it out",
     r"(?<![\w.])/(home|root|work|Users)/\w": "a path that exists on one machine only",
 }
