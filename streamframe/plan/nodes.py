@@ -153,6 +153,7 @@ class MapBatches(Step):
     """
 
     function: Callable[..., Any]
+    event_time: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

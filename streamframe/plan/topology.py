@@ -162,4 +162,3 @@ class Topology:
     def changelogs(self) -> tuple[str, ...]:
         """Names of all changelog topics."""
         return tuple(d.changelog for sub in self.sub_topologies for d in sub.stores)
-
