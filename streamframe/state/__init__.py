@@ -1,5 +1,7 @@
-"""What is remembered: tables of columns, blobs, the changelog codec, the store interface.
+"""What a task remembers: columnar tables, the blobs they are saved as, and the store they are saved in.
 
-Rule 1: `apply` is the only writer, live and on restore.
-Rule 2: every value starts with a format version; docs/format.md describes each byte.
+Everything here is pure: numpy and pyarrow, but no I/O, clock, chance or threads. ``store`` is the port
+that storage engines implement, ``memory`` its reference implementation; ``table`` is one hash table of
+keys with one array per accumulator; ``buckets`` holds the tables of one named store and turns what
+changed into records; ``docs/format.md`` draws every byte.
 """
