@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from streamframe.core.batch import OutputBatch
 from streamframe.core.errors import StreamFrameError
 from streamframe.core.ids import Offset, TaskId, TopicPartition
-from streamframe.engine.ports import CommitRequest, TaskStore
+from streamframe.engine.positions import CommitRequest
 from streamframe.operators.program import Delivery
-from streamframe.state.store import Changes
+from streamframe.state.store import Changes, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class FetchCommitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStore:
-    """Open the local store of a task. Answer: ``StoreOpened`` or ``StoreDamaged``."""
+    """Open the local store of a task. Answer: ``StoreOpened``, ``StoreDamaged`` or ``StoreBusy``."""
 
     task: TaskId
     epoch: int
@@ -57,7 +57,7 @@ class CloseStore:
     """Flush and release the store of a task. Nothing of the task is used afterwards."""
 
     task: TaskId
-    store: TaskStore
+    store: Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class WriteStore:
     """
 
     task: TaskId
-    store: TaskStore
+    store: Store
     changes: Changes
     answer: tuple[int, TopicPartition, Offset] | None = None
 

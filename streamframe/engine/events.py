@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamframe.core.batch import RecordBatch
-from streamframe.core.errors import StreamFrameError
+from streamframe.core.errors import StoreUnavailable, StreamFrameError
 from streamframe.core.ids import Offset, TaskId, TopicPartition
-from streamframe.engine.ports import Bounds, ChangelogBounds, Committed, TaskStore
+from streamframe.engine.positions import Bounds, ChangelogBounds, Committed
+from streamframe.state.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +70,28 @@ class CommittedFetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOpened:
-    """Answer to ``OpenStore``: the store, and the bounds of each changelog, read *after* the offsets."""
+    """Answer to ``OpenStore``."""
 
     task: TaskId
     epoch: int
-    store: TaskStore
+    store: Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreDamaged:
-    """Answer to ``OpenStore`` or a failed write: the local store cannot be trusted."""
+    """Answer to ``OpenStore`` or to a failed write or read: the local store cannot be trusted."""
 
     task: TaskId
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreBusy:
+    """Answer to ``OpenStore``: held by another process or no space; asked again after a while."""
+
+    task: TaskId
+    epoch: int
+    error: StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +196,7 @@ Event = (
     | CommittedFetched
     | StoreOpened
     | StoreDamaged
+    | StoreBusy
     | ChangelogsFound
     | ChangelogRead
     | StoreWritten

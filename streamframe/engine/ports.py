@@ -8,22 +8,38 @@ raises them; everything else an adapter raises ends the worker.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Protocol
 
 from streamframe.core.batch import OutputBatch
 from streamframe.core.ids import Offset, TaskId, TopicPartition
-from streamframe.state.store import Changes, StoreReader
+from streamframe.engine.events import Event
+from streamframe.engine.positions import (
+    EARLIEST,
+    LATEST,
+    Bounds,
+    ChangelogBounds,
+    Committed,
+    CommitRequest,
+)
+from streamframe.engine.snapshot import Snapshot
+from streamframe.state.store import Store
 
-if TYPE_CHECKING:
-    from streamframe.engine.events import Event
-    from streamframe.engine.snapshot import Snapshot
-
-EARLIEST: Final = Offset(-2)
-"""Resume at the first record that is still there."""
-
-LATEST: Final = Offset(-1)
-"""Resume behind the last record."""
+__all__ = [
+    "EARLIEST",
+    "LATEST",
+    "Bounds",
+    "ChangelogBounds",
+    "Clock",
+    "CommitRequest",
+    "Committed",
+    "Log",
+    "LogError",
+    "OutcomeUnknown",
+    "ProducerFenced",
+    "Stores",
+    "Telemetry",
+    "TransactionAborted",
+]
 
 
 class LogError(Exception):
@@ -40,48 +56,6 @@ class ProducerFenced(LogError):
 
 class OutcomeUnknown(LogError):
     """A commit was not answered: it may have happened. Never reuse that producer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What the group has committed for a partition: the next offset (or ``NO_OFFSET``) and its text."""
-
-    offset: Offset
-    metadata: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """First offset that is still there, and the offset behind the last one."""
-
-    begin: Offset
-    end: Offset
-
-
-@dataclass(frozen=True, slots=True)
-class ChangelogBounds:
-    """Bounds of a changelog partition, and the identity of its topic.
-
-    ``end`` is the *log end* (high watermark), not the last stable offset: records of a transaction that
-    is still undecided may be among them, and restoring waits until they are decided.
-    """
-
-    topic_id: bytes
-    begin: Offset
-    end: Offset
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitRequest:
-    """All that counts together.
-
-    Attributes:
-        offsets: For every owned input partition the next offset and its text.
-        changelog: Per changelog partition the records of this commit, in order.
-    """
-
-    offsets: Mapping[TopicPartition, Committed]
-    changelog: Mapping[TopicPartition, Sequence[tuple[bytes, bytes | None]]]
 
 
 class Clock(Protocol):
@@ -162,20 +136,10 @@ class Log(Protocol):
         """Leave the group and release everything; an open transaction is aborted."""
 
 
-class TaskStore(StoreReader, Protocol):
-    """The local store of one task."""
-
-    def write(self, changes: Changes) -> None:
-        """Apply all changes in one atomic batch."""
-
-    def close(self) -> None:
-        """Flush and release."""
-
-
 class Stores(Protocol):
     """Local stores, one per task."""
 
-    def open(self, task: TaskId) -> TaskStore:
+    def open(self, task: TaskId) -> Store:
         """Open or create the store of a task.
 
         Raises:

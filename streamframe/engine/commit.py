@@ -1,0 +1,80 @@
+"""One commit at a time: decided, in flight, answered, by sequence number.
+
+What is sealed belongs to the commit in flight; work that happens between the decision and the answer
+belongs to the next one. (A boolean ``dirty`` that the answer clears would forget that work.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streamframe.core.ids import TaskId, TopicPartition
+from streamframe.engine import commands as cmd
+from streamframe.engine.positions import Committed, CommitRequest
+from streamframe.engine.task import Task
+from streamframe.operators.program import SealedTask
+
+
+@dataclass(slots=True)
+class CommitCycle:
+    """The commit that is in flight, if any.
+
+    Attributes:
+        sequence: Number of the last commit that was decided.
+        in_flight: The sequence that has not been answered, or ``None``.
+        sealed: What each task contributed to it.
+        request: What was asked for.
+        started_at: Wall clock of the decision, microseconds.
+    """
+
+    sequence: int = 0
+    in_flight: int | None = None
+    sealed: dict[TaskId, SealedTask] = field(default_factory=dict)
+    request: CommitRequest | None = None
+    started_at: int = 0
+
+    def decide(self, tasks: Sequence[Task], now: int, flush: dict[TaskId, str]) -> list[cmd.Command]:
+        """Seal every running task and return the commands that make it all count.
+
+        Args:
+            tasks: Running tasks, in the order of their ids.
+            now: Wall clock, microseconds.
+            flush: Tasks that close all windows now, with the mark to add to their offsets.
+        """
+        assert self.in_flight is None, "one commit at a time"
+        self.sequence += 1
+        self.in_flight = self.sequence
+        self.started_at = now
+        self.sealed = {}
+        outputs: list[cmd.Command] = []
+        offsets: dict[TopicPartition, Committed] = {}
+        changelog: dict[TopicPartition, list[tuple[bytes, bytes | None]]] = {}
+        for task in tasks:
+            sealed = task.active_program.seal(now, flush=task.id in flush)
+            self.sealed[task.id] = sealed
+            outputs += [cmd.Produce(batch=batch) for batch in sealed.outputs if len(batch)]
+            names = {restore.store: tp for tp, restore in task.restores.items()}
+            for store in sealed.stores:
+                if store.records:
+                    changelog[names[store.name]] = store.records
+            mark = flush.get(task.id, "")
+            for tp, position in task.positions.items():
+                if position >= 0:
+                    offsets[tp] = Committed(position, sealed.metadata.get(tp, "") + mark)
+        self.request = CommitRequest(offsets=offsets, changelog=changelog)
+        return [*outputs, cmd.Commit(sequence=self.sequence, request=self.request)]
+
+    def answered(self, sequence: int) -> CommitRequest | None:
+        """Return the request that was answered, or ``None`` for an answer to a stale question."""
+        if sequence != self.in_flight:
+            return None
+        self.in_flight = None
+        request, self.request = self.request, None
+        return request
+
+    def drop(self) -> None:
+        """Forget the commit in flight: it was rolled back."""
+        self.in_flight = None
+        self.request = None
+        self.sealed = {}

@@ -1,0 +1,589 @@
+"""All tasks of one consumer: events in, commands out.
+
+``Worker.handle(event)`` decides; somebody else performs the commands and brings back the answers as
+events. The worker knows no Kafka, no clock and no files, so a whole cluster of workers runs under one
+seed in one thread.
+
+Non-obvious, and the cause of bugs elsewhere:
+
+* Tasks of a worker share one transaction. Whatever spoils it (a rebalance, a fenced producer, a damaged
+  store in the middle of work) sends *all* tasks back to their committed offsets.
+* A revocation is a barrier: commit, then close, before it is answered. Loss is not: nothing may be
+  written for lost partitions, so an open transaction is aborted.
+* The local stores are written only after ``CommitSucceeded``.
+* Positions come from processed batches and from ``EndReached``, never from the consumer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from streamframe.core.errors import StateError, StoreCorrupted, StreamFrameError, TopologyMismatch, Unavailable
+from streamframe.core.ids import Offset, TaskId, TopicPartition
+from streamframe.core.settings import Settings
+from streamframe.core.time import MICROS_PER_SECOND
+from streamframe.engine import commands as cmd
+from streamframe.engine import events as ev
+from streamframe.engine.bounded import BoundedRun, without_mark
+from streamframe.engine.commit import CommitCycle
+from streamframe.engine.snapshot import Snapshot, TaskSnapshot
+from streamframe.engine.task import Task, TaskState
+from streamframe.operators.program import Program, TaskContext
+from streamframe.operators.rows import ColumnPruned
+from streamframe.plan.topology import SubTopology, Topology
+from streamframe.state.store import StoreReader
+
+ROLLBACKS_MAX: Final = 8
+"""Transactions that may fail in a row before the worker gives up and is restarted."""
+
+PARTIAL_ASSIGNMENT_PATIENCE: Final = 60 * MICROS_PER_SECOND
+"""How long a task may lack one of its input partitions: rebalances move partitions one by one."""
+
+STORE_PATIENCE: Final = 60 * MICROS_PER_SECOND
+"""How long a store may be held by the previous owner on the same machine."""
+
+DAMAGED_MAX: Final = 3
+"""Rebuilds of one task's local store before the cause is taken to be elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSpec:
+    """What a worker needs to know, all of it values.
+
+    Attributes:
+        name: Its name, in snapshots and logs.
+        topology: What runs.
+        settings: Limits and intervals.
+        partition_counts: Partitions of every topic that the topology reads or repartitions through.
+        task_counts: Number of tasks of each sub-topology.
+        bounded: ``None`` to run for ever, else whether to flush windows at the end.
+        run_token: Names a bounded run; equal for all its workers.
+    """
+
+    name: str
+    topology: Topology
+    settings: Settings
+    partition_counts: Mapping[str, int]
+    task_counts: Mapping[int, int]
+    bounded: bool | None = None
+    run_token: str = ""
+
+
+class Worker:
+    """Decides for all tasks of one consumer. See the module docstring."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        self.spec = spec
+        self.tasks: dict[TaskId, Task] = {}
+        self.owned: set[TopicPartition] = set()
+        self.commit = CommitCycle()
+        self.now = 0
+        self.last_commit_at = 0
+        self.last_commit_micros = 0
+        self.epoch = 0
+        self.rolling_back = False
+        self.rollbacks_in_row = 0
+        self.commits = 0
+        self.rollbacks = 0
+        self.full_projection = False
+        self.stopping = False
+        self.exited = False
+        self.closing: set[TaskId] = set()
+        self.partial_since: int | None = None
+        self.past_counts: dict[str, int] = {}
+        self.sub_by_topic: dict[str, SubTopology] = {}
+        self.bound = self._bounded_run()
+        for sub in spec.topology.sub_topologies:
+            for topic in sub.topics:
+                assert topic not in self.sub_by_topic, f"{topic} is read by two sub-topologies"
+                self.sub_by_topic[topic] = sub
+
+    def _bounded_run(self) -> BoundedRun | None:
+        if self.spec.bounded is None:
+            return None
+        return BoundedRun(
+            topology=self.spec.topology,
+            partition_counts=self.spec.partition_counts,
+            flush=self.spec.bounded,
+            token=self.spec.run_token,
+        )
+
+    def start(self) -> list[cmd.Command]:
+        """Return the commands with which the worker begins, before any event."""
+        return self.bound.start() if self.bound else []
+
+    def handle(self, event: ev.Event) -> list[cmd.Command]:  # noqa: C901, PLR0911, PLR0912
+        """Return what must be done because ``event`` happened."""
+        if self.exited:
+            return self._after_exit(event)
+        match event:
+            case ev.Tick():
+                return self._tick(event.now)
+            case ev.RecordsRead():
+                return self._records_read(event)
+            case ev.EndReached():
+                return self._end_reached(event)
+            case ev.PartitionsAssigned():
+                return self._assigned(event)
+            case ev.PartitionsRevoked():
+                return self._revoked(event)
+            case ev.PartitionsLost():
+                return self._lost(event)
+            case ev.CommittedFetched() | ev.ChangelogsFound() | ev.StoreOpened() | ev.StoreWritten():
+                return self._task_answer(event)
+            case ev.ChangelogRead():
+                return self._changelog_read(event)
+            case ev.StoreDamaged():
+                return self._store_damaged(event)
+            case ev.StoreBusy():
+                task = self.tasks.get(event.task)
+                return task.store_busy(event, self.now, STORE_PATIENCE) if task else []
+            case ev.CommitSucceeded():
+                return self._commit_succeeded(event)
+            case ev.TransactionFailed():
+                return self._roll_back(event.reason, cmd.Abort(epoch=self.epoch + 1))
+            case ev.ProducerLost():
+                return self._roll_back(event.reason, cmd.RenewProducer(epoch=self.epoch + 1))
+            case ev.RolledBack():
+                return self._rolled_back(event)
+            case ev.BoundsFetched():
+                if self.bound:
+                    self.bound.bounds_fetched(event.bounds)
+                return []
+            case ev.ProgressFetched():
+                return self._progress_fetched(event)
+            case ev.Delivered():
+                task = self.tasks.get(event.task)
+                if task and task.running:
+                    task.active_program.delivered(event.step, event.batch_id)
+                return []
+            case ev.StopRequested():
+                self.stopping = True
+                return self._stop_when_possible()
+            case ev.Failed():
+                return self._fail(event.error)
+            case _:
+                assert_never(event)
+
+    def _after_exit(self, event: ev.Event) -> list[cmd.Command]:
+        if isinstance(event, ev.StoreOpened):
+            return [cmd.CloseStore(task=event.task, store=event.store)]
+        return []
+
+    # -- work --------------------------------------------------------------------------------------
+
+    def _records_read(self, event: ev.RecordsRead) -> list[cmd.Command]:
+        batch = event.batch
+        task = self._task_of(batch.source)
+        if task is None or not task.running or self.rolling_back or len(batch) == 0:
+            return []  # Polled before the task was paused, revoked or rolled back.
+        expected = task.positions[batch.source]
+        if expected >= 0 and int(batch.offsets()[0]) < expected:
+            return []  # Fetched before the last seek.
+        try:
+            produced = task.active_program.process(batch, self.now)
+        except ColumnPruned:
+            # A user function wants a column that was never seen to be used: decode everything from now on.
+            self.full_projection = True
+            return self._roll_back("a user function reads another column", cmd.Abort(epoch=self.epoch + 1))
+        except StoreCorrupted as error:
+            return self._store_damaged(ev.StoreDamaged(task=task.id, reason=str(error)))
+        except StreamFrameError as error:
+            return self._fail(error)
+        task.positions[batch.source] = batch.next_offset
+        _add(task.counts, produced.counts)
+        commands: list[cmd.Command] = [cmd.Produce(batch=output) for output in produced.outputs]
+        if self._changed_bytes() > self.spec.settings.commit.changed_bytes_max:
+            commands += self._commit_if_needed()
+        return commands
+
+    def _end_reached(self, event: ev.EndReached) -> list[cmd.Command]:
+        task = self._task_of(event.partition)
+        if task is None or not task.running or self.rolling_back:
+            return []
+        if event.position > task.positions[event.partition]:
+            task.positions[event.partition] = event.position
+        return []
+
+    def _tick(self, now: int) -> list[cmd.Command]:
+        self.now = max(self.now, now)
+        if self.last_commit_at == 0:
+            self.last_commit_at = self.now
+        commands: list[cmd.Command] = []
+        for task in self._sorted_tasks():
+            commands += task.retry(self.now)
+        if self.rolling_back or self.commit.in_flight is not None:
+            return commands
+        commands += self._check_partial()
+        if self.stopping:
+            return [*commands, *self._stop_when_possible()]
+        due = self.now - self.last_commit_at >= self.spec.settings.commit.interval
+        commands += self._bounded_tick(due=due)
+        if due and self.commit.in_flight is None:
+            commands += self._commit_if_needed()
+        return commands
+
+    def _changed_bytes(self) -> int:
+        return sum(t.active_program.changed_bytes for t in self.tasks.values() if t.running)
+
+    # -- commits -----------------------------------------------------------------------------------
+
+    def _commit_if_needed(self, flush: dict[TaskId, str] | None = None) -> list[cmd.Command]:
+        """Decide a commit when there is anything that the last one does not cover."""
+        if self.commit.in_flight is not None or self.rolling_back:
+            return []
+        running = [task for task in self._sorted_tasks() if task.running]
+        wants = any(t.ahead or t.active_program.wants_seal(self.now) for t in running)
+        if not running or not (wants or flush):
+            self.last_commit_at = self.now
+            return []
+        try:
+            return self.commit.decide(running, self.now, flush or {})
+        except StoreCorrupted as error:
+            self.commit.drop()
+            return self._store_damaged(ev.StoreDamaged(task=_named_task(error, running), reason=str(error)))
+        except StreamFrameError as error:
+            self.commit.drop()
+            return self._fail(error)
+
+    def _commit_succeeded(self, event: ev.CommitSucceeded) -> list[cmd.Command]:
+        request = self.commit.answered(event.sequence)
+        if request is None:
+            return []
+        self.commits += 1
+        self.rollbacks_in_row = 0
+        self.last_commit_at = self.now
+        self.last_commit_micros = self.now - self.commit.started_at
+        commands: list[cmd.Command] = []
+        running = [self.tasks[task_id] for task_id in self.commit.sealed if task_id in self.tasks]
+        budget = self.spec.settings.state.memory // max(1, len(running))
+        for task in running:
+            sealed = self.commit.sealed[task.id]
+            _add(task.counts, sealed.counts)
+            for tp in task.inputs:
+                if tp in request.offsets:
+                    task.committed[tp] = request.offsets[tp].offset
+            commands += task.apply_commit(sealed, event.ends)
+            task.active_program.applied(budget)
+            commands += [cmd.Deliver(task=task.id, delivery=delivery) for delivery in sealed.deliveries]
+            commands += [cmd.Show(text=text) for text in sealed.prints]
+        commands += self._purge(request.offsets)
+        self.commit.sealed = {}
+        return [*commands, *self._after_commit()]
+
+    def _after_commit(self) -> list[cmd.Command]:
+        """What waited for the commit in flight: closing revoked tasks, stopping, the end of a bounded run."""
+        commands: list[cmd.Command] = []
+        if self.closing:
+            if any(self.tasks[task_id].ahead for task_id in self.closing):
+                return self._commit_if_needed()
+            commands += self._close_closing()
+        if self.stopping:
+            commands += self._stop_when_possible()
+        return commands
+
+    def _purge(self, offsets: Mapping[TopicPartition, object]) -> list[cmd.Command]:
+        internal = {r.topic for r in self.spec.topology.repartitions}
+        before: dict[TopicPartition, Offset] = {}
+        for tp in offsets:
+            task = self._task_of(tp)
+            if tp.topic in internal and task is not None and task.committed.get(tp, -1) > 0:
+                before[tp] = task.committed[tp]
+        return [cmd.Purge(before=before)] if before else []
+
+    # -- failures ----------------------------------------------------------------------------------
+
+    def _roll_back(self, reason: str, remedy: cmd.Abort | cmd.RenewProducer) -> list[cmd.Command]:
+        """Drop everything that is not committed; when no transaction is open any more, start again."""
+        self.epoch += 1
+        assert remedy.epoch == self.epoch
+        self.rolling_back = True
+        self.rollbacks += 1
+        self.rollbacks_in_row += 1
+        self.commit.drop()
+        if self.rollbacks_in_row > ROLLBACKS_MAX:
+            return self._fail(
+                Unavailable(
+                    "transactions keep failing",
+                    hint="see the last reason; restarting is safe, nothing was lost",
+                    reason=reason,
+                )
+            )
+        commands: list[cmd.Command] = [
+            cmd.Notice(level="warning", text="transaction rolled back", facts={"reason": reason})
+        ]
+        for task in self._sorted_tasks():
+            if task.running:
+                commands += task.suspend()
+        return [*commands, remedy]
+
+    def _rolled_back(self, event: ev.RolledBack) -> list[cmd.Command]:
+        if event.epoch != self.epoch or not self.rolling_back:
+            return []
+        self.rolling_back = False
+        commands = self._close_closing()
+        if self.stopping:
+            return [*commands, *self._exit()]
+        for task in self._sorted_tasks():
+            if task.state is TaskState.FETCHING:
+                commands += task.begin()
+        return commands
+
+    def _store_damaged(self, event: ev.StoreDamaged) -> list[cmd.Command]:
+        task = self.tasks.get(event.task)
+        if task is None:
+            return []
+        if task.damaged_count >= DAMAGED_MAX:
+            return self._fail(
+                StateError(
+                    "local store is damaged again and again",
+                    hint="check the disk below the state directory",
+                    task=str(task.id),
+                    reason=event.reason,
+                )
+            )
+        # The other tasks share the open transaction with this one's outputs: if there is any, all go back.
+        spoiled = not self.rolling_back and any(t.ahead for t in self.tasks.values())
+        commands = task.store_damaged(event.reason)
+        if spoiled:
+            commands += self._roll_back(event.reason, cmd.Abort(epoch=self.epoch + 1))
+        return commands
+
+    def _fail(self, error: StreamFrameError) -> list[cmd.Command]:
+        commands: list[cmd.Command] = []
+        for task in self._sorted_tasks():
+            commands += self._retire(task)
+        self.exited = True
+        return [*commands, cmd.Fail(error=error)]
+
+    # -- ownership ---------------------------------------------------------------------------------
+
+    def _assigned(self, event: ev.PartitionsAssigned) -> list[cmd.Command]:
+        self.owned |= set(event.partitions)
+        commands: list[cmd.Command] = []
+        for task_id in self._complete_tasks():
+            if task_id in self.tasks:
+                continue
+            task = Task(
+                id=task_id,
+                sub_topology=self.spec.topology.sub_topologies[task_id.sub_topology],
+                open_program=self._open_program,
+            )
+            self.tasks[task_id] = task
+            if self.rolling_back:
+                commands += task.suspend()
+            else:
+                commands += task.begin()
+        self.partial_since = self.now if self._partial() else None
+        return commands
+
+    def _complete_tasks(self) -> list[TaskId]:
+        found: list[TaskId] = []
+        for sub in self.spec.topology.sub_topologies:
+            for partition in range(self.spec.task_counts[sub.id]):
+                if all(TopicPartition(topic, partition) in self.owned for topic in sub.topics):
+                    found.append(TaskId(sub.id, partition))
+        return found
+
+    def _partial(self) -> list[TopicPartition]:
+        complete = {tp for task_id in self._complete_tasks() for tp in self._inputs_of(task_id)}
+        return sorted(self.owned - complete)
+
+    def _inputs_of(self, task_id: TaskId) -> list[TopicPartition]:
+        topics = self.spec.topology.sub_topologies[task_id.sub_topology].topics
+        return [TopicPartition(topic, task_id.partition) for topic in topics]
+
+    def _check_partial(self) -> list[cmd.Command]:
+        if self.partial_since is None or self.now - self.partial_since < PARTIAL_ASSIGNMENT_PATIENCE:
+            return []
+        lonely = self._partial()
+        if not lonely:
+            self.partial_since = None
+            return []
+        return self._fail(
+            TopologyMismatch(
+                "partitions that belong together were assigned to different workers",
+                hint="use the 'range' assignor (the default) on every member of the group",
+                partitions=", ".join(map(str, lonely)),
+            )
+        )
+
+    def _revoked(self, event: ev.PartitionsRevoked) -> list[cmd.Command]:
+        self.owned -= set(event.partitions)
+        self.closing |= self._tasks_of(event.partitions)
+        if self.rolling_back:
+            return []  # They are closed, with nothing committed, when the rollback is answered.
+        if self.commit.in_flight is not None:
+            return []  # ``_after_commit`` goes on.
+        if any(self.tasks[task_id].ahead for task_id in self.closing):
+            return self._commit_if_needed()
+        return self._close_closing()
+
+    def _lost(self, event: ev.PartitionsLost) -> list[cmd.Command]:
+        self.owned -= set(event.partitions)
+        spoiled = not self.rolling_back and any(task.ahead for task in self.tasks.values())
+        self.closing |= self._tasks_of(event.partitions)
+        commands = self._close_closing()
+        if spoiled or self.commit.in_flight is not None:
+            commands += self._roll_back("partitions were lost", cmd.Abort(epoch=self.epoch + 1))
+        return commands
+
+    def _close_closing(self) -> list[cmd.Command]:
+        commands: list[cmd.Command] = []
+        for task_id in sorted(self.closing):
+            commands += self._retire(self.tasks[task_id])
+        self.closing = set()
+        return commands
+
+    def _retire(self, task: Task) -> list[cmd.Command]:
+        _add(self.past_counts, task.counts)
+        del self.tasks[task.id]
+        return task.close()
+
+    # -- end ---------------------------------------------------------------------------------------
+
+    def _stop_when_possible(self) -> list[cmd.Command]:
+        if self.commit.in_flight is not None or self.rolling_back:
+            return []
+        if any(task.ahead for task in self.tasks.values()):
+            commands = self._commit_if_needed()
+            if commands:
+                return commands
+        return self._exit()
+
+    def _exit(self) -> list[cmd.Command]:
+        commands: list[cmd.Command] = []
+        for task in self._sorted_tasks():
+            commands += self._retire(task)
+        self.exited = True
+        return [*commands, cmd.Exit()]
+
+    def _bounded_tick(self, *, due: bool) -> list[cmd.Command]:
+        bound = self.bound
+        if bound is None or not bound.targets:
+            return []
+        mine = [t for t in self._sorted_tasks() if t.sub_topology.depth == bound.depth]
+        if not all(task.running and self._at_end(task) for task in mine):
+            return []
+        flush = {t.id: bound.mark for t in mine if bound.flush and not self._flushed(t)}
+        if flush:
+            for task_id in flush:
+                for tp in self.tasks[task_id].inputs:
+                    self.tasks[task_id].metadata[tp] = bound.mark
+            return self._commit_if_needed(flush)
+        if any(task.ahead for task in mine):
+            return self._commit_if_needed()
+        return bound.ask() if due else []
+
+    def _flushed(self, task: Task) -> bool:
+        assert self.bound is not None
+        return all(task.metadata.get(tp, "").endswith(self.bound.mark) for tp in task.inputs)
+
+    def _at_end(self, task: Task) -> bool:
+        assert self.bound is not None
+        return all(self.bound.reached(tp, task.positions[tp]) for tp in task.inputs)
+
+    def _progress_fetched(self, event: ev.ProgressFetched) -> list[cmd.Command]:
+        if self.bound is None:
+            return []
+        commands = self.bound.progress_fetched(event.committed)
+        if self.bound.finished:
+            self.stopping = True
+            commands += self._stop_when_possible()
+        return commands
+
+    # -- looking up --------------------------------------------------------------------------------
+
+    def _task_answer(
+        self, event: ev.CommittedFetched | ev.ChangelogsFound | ev.StoreOpened | ev.StoreWritten
+    ) -> list[cmd.Command]:
+        task = self.tasks.get(event.task)
+        if task is None:
+            return self._after_exit(event)
+        match event:
+            case ev.CommittedFetched():
+                return task.committed_fetched(event)
+            case ev.ChangelogsFound():
+                return task.changelogs_found(event)
+            case ev.StoreOpened():
+                return task.store_opened(event)
+            case ev.StoreWritten():
+                return task.store_written(event)
+            case _:
+                assert_never(event)
+
+    def _changelog_read(self, event: ev.ChangelogRead) -> list[cmd.Command]:
+        for task in self._sorted_tasks():
+            if event.changelog in task.restores:
+                return task.changelog_read(event)
+        return []
+
+    def _open_program(
+        self, task_id: TaskId, readers: Mapping[str, StoreReader], metadata: Mapping[TopicPartition, str]
+    ) -> Program:
+        context = TaskContext(
+            topology=self.spec.topology,
+            sub_topology=self.spec.topology.sub_topologies[task_id.sub_topology],
+            partition=task_id.partition,
+            partition_counts=self.spec.partition_counts,
+            task_counts=self.spec.task_counts,
+            full_projection=self.full_projection,
+        )
+        return Program(context, readers, {tp: without_mark(text) for tp, text in metadata.items()})
+
+    def _sorted_tasks(self) -> list[Task]:
+        return [self.tasks[task_id] for task_id in sorted(self.tasks)]
+
+    def _task_of(self, tp: TopicPartition) -> Task | None:
+        sub = self.sub_by_topic.get(tp.topic)
+        return self.tasks.get(TaskId(sub.id, tp.partition)) if sub else None
+
+    def _tasks_of(self, partitions: tuple[TopicPartition, ...]) -> set[TaskId]:
+        ids = {TaskId(self.sub_by_topic[tp.topic].id, tp.partition) for tp in partitions}
+        return {task_id for task_id in ids if task_id in self.tasks}
+
+    def snapshot(self, lag: Mapping[str, int]) -> Snapshot:
+        """Return what the worker looks like now; ``lag`` comes from the log."""
+        counts = dict(self.past_counts)
+        tasks: list[TaskSnapshot] = []
+        for task in self._sorted_tasks():
+            _add(counts, task.counts)
+            program = task.program
+            restores = task.restores.values()
+            tasks.append(
+                TaskSnapshot(
+                    task=str(task.id),
+                    state=task.state.value,
+                    watermark=program.watermark if program else 0,
+                    state_bytes=program.nbytes if program else 0,
+                    restored=sum(r.written - r.begin for r in restores),
+                    restore_total=sum(max(0, r.end - r.begin) for r in restores),
+                    counts=dict(task.counts),
+                )
+            )
+        return Snapshot(
+            worker=self.spec.name,
+            now=self.now,
+            tasks=tuple(tasks),
+            counts=counts,
+            commits=self.commits,
+            rollbacks=self.rollbacks,
+            commit_micros=self.last_commit_micros,
+            lag=dict(lag),
+            finished=bool(self.bound and self.bound.finished),
+        )
+
+
+def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, count in more.items():
+        total[name] = total.get(name, 0) + count
+
+
+def _named_task(error: StoreCorrupted, running: list[Task]) -> TaskId:
+    """Return the task an error names, else the first: rebuilding one too many is safe."""
+    for task in running:
+        if str(task.id) == error.facts.get("task"):
+            return task.id
+    return running[0].id
