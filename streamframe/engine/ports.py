@@ -159,4 +159,3 @@ class Telemetry(Protocol):
 
     def notice(self, level: str, text: str, facts: Mapping[str, object]) -> None:
         """Take one line for the log."""
-

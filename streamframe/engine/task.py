@@ -211,8 +211,7 @@ class Task:
     def _locate(self) -> list[cmd.Command]:
         self._to(TaskState.LOCATING)
         self.restores = {
-            TopicPartition(d.changelog, self.id.partition): Restore(store=d.name)
-            for d in self.sub_topology.stores
+            TopicPartition(d.changelog, self.id.partition): Restore(store=d.name) for d in self.sub_topology.stores
         }
         changelogs = tuple(self.restores)
         return [cmd.FindChangelogs(task=self.id, epoch=self.epoch, changelogs=changelogs)]

@@ -1,0 +1,141 @@
+"""The loop of one worker: poll, let the engine decide, perform, hand back the answers.
+
+One thread. An answer is handled before anything that was polled after its question, so the engine never
+sees a batch between deciding a commit and learning what became of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from streamframe.core.errors import StreamFrameError
+from streamframe.core.settings import Settings
+from streamframe.engine import commands as cmd
+from streamframe.engine import events as ev
+from streamframe.engine.ports import Clock, Log, Stores, Telemetry
+from streamframe.engine.snapshot import Snapshot
+from streamframe.engine.worker import Worker
+from streamframe.runtime.performer import BREAKING, Performer
+
+
+class Driver:
+    """Runs one worker.
+
+    Args:
+        worker: The engine.
+        log: Kafka; its rebalance callbacks must call ``barrier``.
+        stores: Local stores.
+        clock: The time.
+        telemetry: Where snapshots and notices go.
+        lag: Returns records not yet read per input partition, for snapshots.
+        show: Takes the text of ``print`` steps.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        log: Log,
+        *,
+        stores: Stores,
+        clock: Clock,
+        telemetry: Telemetry,
+        lag: Callable[[], dict[str, int]] = dict,
+        show: Callable[[str], None] = print,
+    ) -> None:
+        self.worker = worker
+        self._log = log
+        self._clock = clock
+        self._telemetry = telemetry
+        self._lag = lag
+        self._settings: Settings = worker.spec.settings
+        self._performer = Performer(log, stores, telemetry, show)
+        self._published_at = 0
+        self._stop = False
+        self._started = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the worker has ended, well or badly."""
+        return self._performer.done
+
+    @property
+    def error(self) -> StreamFrameError | None:
+        """What ended the worker badly, if anything."""
+        return self._performer.error
+
+    def request_stop(self) -> None:
+        """Ask for a graceful end; may be called from a signal handler: it only sets a flag."""
+        self._stop = True
+
+    def barrier(self, event: ev.Event) -> None:
+        """Handle an assignment change completely: returns when the engine's answer has been performed."""
+        self.handle([event])
+
+    def run(self) -> None:
+        """Run until the worker ends.
+
+        Raises:
+            StreamFrameError: Whatever ended it.
+        """
+        while not self.done:
+            self.step()
+        self.publish()
+        if self.error is not None:
+            raise self.error
+
+    def step(self) -> None:
+        """One turn: poll, handle what happened, perform what was decided."""
+        if not self._started:
+            self._started = True
+            self.handle([ev.Tick(now=self._clock.now())])
+            self._perform(self.worker.start())
+        self.handle([ev.Tick(now=self._clock.now())])
+        if self.done:
+            return
+        if self._stop:
+            self._stop = False
+            self.handle([ev.StopRequested()])
+            return
+        self.handle(self._log.poll(self._wait()))
+        if self._clock.now() - self._published_at >= self._settings.telemetry.interval:
+            self.publish()
+
+    def _wait(self) -> int:
+        """How long to wait for records: not beyond the next commit."""
+        if self.worker.commit.in_flight is not None:
+            return 0
+        until_commit = self.worker.last_commit_at + self._settings.commit.interval - self._clock.now()
+        return max(1_000, min(self._settings.limits.poll_wait, until_commit))
+
+    def publish(self) -> None:
+        """Hand a snapshot to the telemetry."""
+        self._published_at = self._clock.now()
+        self._telemetry.publish(self.snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """Return what the worker looks like now."""
+        return self.worker.snapshot({} if self.done else self._lag())
+
+    def handle(self, events: Iterable[ev.Event]) -> None:
+        """Handle events in order, each with everything that follows from it."""
+        for event in events:
+            self._perform(self.worker.handle(event))
+
+    def _perform(self, commands: Iterable[cmd.Command]) -> None:
+        """Perform commands and everything that follows from their answers, depth first."""
+        answers = deque(self._answers(commands))
+        while answers:
+            consequences = self._answers(self.worker.handle(answers.popleft()))
+            answers.extendleft(reversed(consequences))
+
+    def _answers(self, commands: Iterable[cmd.Command]) -> list[ev.Event]:
+        """Perform one list of commands; a breaking answer drops the rest of the list."""
+        answers: list[ev.Event] = []
+        for command in commands:
+            answer = self._performer.perform(command)
+            if answer is not None:
+                answers.append(answer)
+                if isinstance(answer, BREAKING):
+                    break
+        return answers
