@@ -26,14 +26,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from streamframe.core.errors import StoreIncompatible
 from streamframe.core.ids import NO_OFFSET, Offset, TaskId, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.positions import EARLIEST, LATEST
 from streamframe.operators.program import Program, SealedTask
 from streamframe.plan.topology import SubTopology
-from streamframe.state.changelog import LocalPosition, apply_records, local_position, with_position
-from streamframe.state.namespace import Namespace
+from streamframe.state.changelog import POSITION_KEY, LocalPosition, apply_records
+from streamframe.state.namespace import NamespaceReader, prefixed
 from streamframe.state.store import Changes, Store, StoreReader
 
 
@@ -223,7 +224,7 @@ class Task:
         assert self.store is not None
         for changelog, bounds in event.bounds.items():
             restore = self.restores[changelog]
-            local = local_position(Namespace(restore.store).reader(self.store))
+            local = _local_position(NamespaceReader(self.store, restore.store))
             if local is not None and _unusable(local, bounds.topic_id, bounds.begin, bounds.end):
                 return self.store_damaged("local position does not fit the changelog topic")
             restore.topic_id = bounds.topic_id
@@ -285,7 +286,7 @@ class Task:
         readers: dict[str, StoreReader] = {}
         if self.store is not None:
             names = [d.name for d in self.sub_topology.stores]
-            readers = {name: Namespace(name).reader(self.store) for name in names}
+            readers = {name: NamespaceReader(self.store, name) for name in names}
         self.program = self.open_program(self.id, readers, self.metadata)
         self._to(TaskState.RUNNING)
         return [cmd.ResumeInputs(positions=dict(self.positions))]
@@ -321,7 +322,12 @@ class Task:
     def _located(self, restore: Restore, changes: Changes, position: Offset) -> Changes:
         """Put changes under the store's name, with the changelog position in the same batch."""
         local = LocalPosition(topic_id=restore.topic_id, offset=position)
-        return Namespace(restore.store).prefixed(with_position(changes, local))
+        located = Changes(
+            puts=[*changes.puts, (POSITION_KEY, local.encode())],
+            deletes=changes.deletes,
+            ranges=changes.ranges,
+        )
+        return prefixed(located, restore.store)
 
     def close(self) -> list[cmd.Command]:
         """Give everything back. What is not committed is forgotten."""
@@ -332,6 +338,17 @@ class Task:
             return list(stop)
         store, self.store = self.store, None
         return [*stop, cmd.CloseStore(task=self.id, store=store)]
+
+
+def _local_position(reader: StoreReader) -> LocalPosition | None:
+    """Return how far a local store is; ``None`` when it is new or of a format that nobody reads any more."""
+    stored = reader.get(POSITION_KEY)
+    if stored is None:
+        return None
+    try:
+        return LocalPosition.decode(stored)
+    except StoreIncompatible:
+        return LocalPosition(topic_id=None, offset=-1)
 
 
 def _unusable(local: LocalPosition, topic_id: bytes, begin: Offset, end: Offset) -> bool:
