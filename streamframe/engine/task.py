@@ -61,6 +61,7 @@ TRANSITIONS: Final[Mapping[TaskState, frozenset[TaskState]]] = {
     _S.CLOSED: frozenset(),
 }
 
+START_OFFSET: Final = Offset(0)
 OpenProgram = Callable[[TaskId, Mapping[str, StoreReader], Mapping[TopicPartition, str]], Program]
 
 
@@ -82,9 +83,9 @@ class Restore:
 
     store: str
     topic_id: bytes = b""
-    begin: Offset = Offset(0)
-    written: Offset = Offset(0)
-    end: Offset = Offset(0)
+    begin: Offset = START_OFFSET
+    written: Offset = START_OFFSET
+    end: Offset = START_OFFSET
 
     @property
     def done(self) -> bool:
