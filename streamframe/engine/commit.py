@@ -6,8 +6,9 @@ belongs to the next one. (A boolean ``dirty`` that the answer clears would forge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from streamframe.core.ids import TaskId, TopicPartition
 from streamframe.engine import commands as cmd
@@ -34,13 +35,21 @@ class CommitCycle:
     request: CommitRequest | None = None
     started_at: int = 0
 
-    def decide(self, tasks: Sequence[Task], now: int, flush: dict[TaskId, str]) -> list[cmd.Command]:
+    def decide(
+        self,
+        tasks: Sequence[Task],
+        now: int,
+        *,
+        flush: Set[TaskId] = frozenset(),
+        marks: Mapping[TaskId, str] = MappingProxyType({}),
+    ) -> list[cmd.Command]:
         """Seal every running task and return the commands that make it all count.
 
         Args:
             tasks: Running tasks, in the order of their ids.
             now: Wall clock, microseconds.
-            flush: Tasks that close all windows now, with the mark to add to their offsets.
+            flush: Tasks that close all windows now.
+            marks: Text to add to the committed offsets of tasks.
         """
         assert self.in_flight is None, "one commit at a time"
         self.sequence += 1
@@ -58,7 +67,7 @@ class CommitCycle:
             for store in sealed.stores:
                 if store.records:
                     changelog[names[store.name]] = store.records
-            mark = flush.get(task.id, "")
+            mark = marks.get(task.id, "")
             for tp, position in task.positions.items():
                 if position >= 0:
                     offsets[tp] = Committed(position, sealed.metadata.get(tp, "") + mark)

@@ -16,7 +16,7 @@ Non-obvious, and the cause of bugs elsewhere:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -47,6 +47,8 @@ STORE_PATIENCE: Final = 60 * MICROS_PER_SECOND
 DAMAGED_MAX: Final = 3
 """Rebuilds of one task's local store before the cause is taken to be elsewhere."""
 
+MakeProgram = Callable[[TaskContext, Mapping[str, StoreReader], Mapping[TopicPartition, str]], Program]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
@@ -74,8 +76,9 @@ class WorkerSpec:
 class Worker:
     """Decides for all tasks of one consumer. See the module docstring."""
 
-    def __init__(self, spec: WorkerSpec) -> None:
+    def __init__(self, spec: WorkerSpec, make_program: MakeProgram = Program) -> None:
         self.spec = spec
+        self._make_program = make_program
         self.tasks: dict[TaskId, Task] = {}
         self.owned: set[TopicPartition] = set()
         self.commit = CommitCycle()
@@ -230,7 +233,7 @@ class Worker:
 
     # -- commits -----------------------------------------------------------------------------------
 
-    def _commit_if_needed(self, flush: dict[TaskId, str] | None = None) -> list[cmd.Command]:
+    def _commit_if_needed(self, flush: Set[TaskId] = frozenset()) -> list[cmd.Command]:
         """Decide a commit when there is anything that the last one does not cover."""
         if self.commit.in_flight is not None or self.rolling_back:
             return []
@@ -240,7 +243,7 @@ class Worker:
             self.last_commit_at = self.now
             return []
         try:
-            return self.commit.decide(running, self.now, flush or {})
+            return self.commit.decide(running, self.now, flush=flush, marks=self._marks(running))
         except StoreCorrupted as error:
             self.commit.drop()
             return self._store_damaged(ev.StoreDamaged(task=_named_task(error, running), reason=str(error)))
@@ -467,11 +470,10 @@ class Worker:
         mine = [t for t in self._sorted_tasks() if t.sub_topology.depth == bound.depth]
         if not all(task.running and self._at_end(task) for task in mine):
             return []
-        flush = {t.id: bound.mark for t in mine if bound.flush and not self._flushed(t)}
+        flush = {task.id for task in mine if bound.flush and not self._flushed(task)}
         if flush:
             for task_id in flush:
-                for tp in self.tasks[task_id].inputs:
-                    self.tasks[task_id].metadata[tp] = bound.mark
+                self.tasks[task_id].metadata = dict.fromkeys(self.tasks[task_id].inputs, bound.mark)
             return self._commit_if_needed(flush)
         if any(task.ahead for task in mine):
             return self._commit_if_needed()
@@ -480,6 +482,11 @@ class Worker:
     def _flushed(self, task: Task) -> bool:
         assert self.bound is not None
         return all(task.metadata.get(tp, "").endswith(self.bound.mark) for tp in task.inputs)
+
+    def _marks(self, running: Sequence[Task]) -> dict[TaskId, str]:
+        """Marks stay with the offsets of a flushed task, whatever it commits afterwards."""
+        bound = self.bound
+        return {task.id: bound.mark for task in running if bound and bound.flush and self._flushed(task)}
 
     def _at_end(self, task: Task) -> bool:
         assert self.bound is not None
@@ -531,7 +538,7 @@ class Worker:
             task_counts=self.spec.task_counts,
             full_projection=self.full_projection,
         )
-        return Program(context, readers, {tp: without_mark(text) for tp, text in metadata.items()})
+        return self._make_program(context, readers, {tp: without_mark(text) for tp, text in metadata.items()})
 
     def _sorted_tasks(self) -> list[Task]:
         return [self.tasks[task_id] for task_id in sorted(self.tasks)]
