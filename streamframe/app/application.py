@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from streamframe.api.declarations import Declarations
+from streamframe.api.builder import PlanBuilder
 from streamframe.api.frame import Frame
-from streamframe.api.topic import declare_topic
 from streamframe.core.errors import ConfigError
 from streamframe.core.serde_spec import SerdeSpec
 from streamframe.core.settings import CommitSettings, Guarantee, KafkaSettings, Settings, StateSettings
@@ -20,7 +19,6 @@ from streamframe.core.sizes import parse_bytes
 from streamframe.core.time import Duration, parse_duration
 from streamframe.plan.compile import compile_plan
 from streamframe.plan.explain import describe
-from streamframe.plan.names import check_application_name
 from streamframe.plan.nodes import Node, OffsetReset, OnError, Plan
 from streamframe.plan.topology import Topology
 from streamframe.serde.registry import json_serde
@@ -71,11 +69,9 @@ class App:
         dead_letters: str | None = None,
         client: Mapping[str, str] | None = None,
     ) -> None:
-        check_application_name(name)
         self.name = name
-        self.dead_letters = dead_letters
-        self._declarations = Declarations()
-        self._declarations.read_head = self._read_head
+        self._builder = PlanBuilder(name, dead_letters=dead_letters)
+        self._builder.declarations.read_head = self._read_head
         given: dict[str, object] = {
             "kafka.bootstrap": brokers,
             "kafka.client": dict(client) if client else None,
@@ -121,8 +117,7 @@ class App:
         Raises:
             PlanError: The schema or one of the names is wrong.
         """
-        return declare_topic(
-            self._declarations,
+        return self._builder.topic(
             name,
             schema,
             event_time=event_time,
@@ -136,7 +131,7 @@ class App:
 
     def plan(self) -> Plan:
         """Return the program as frozen data: every sink declared so far."""
-        return Plan(application=self.name, sinks=tuple(self._declarations.sinks), dead_letters=self.dead_letters)
+        return self._builder.plan()
 
     def topology(self) -> Topology:
         """Return the compiled program.
