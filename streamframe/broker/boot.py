@@ -18,6 +18,7 @@ from streamframe.core.errors import ConfigError, Unavailable
 
 UP_SECONDS_MAX = 120.0
 _POLL_SECONDS = 0.01
+_LINE_LENGTH_MAX = 300
 _BIND_FAILURE = "Address already in use"
 
 
@@ -34,7 +35,17 @@ def choose_ports(spec: BrokerSpec) -> tuple[tuple[int, ...], tuple[int, ...]]:
     free = free_ports(2 * spec.nodes)
     if spec.port == 0:
         return free[: spec.nodes], free[spec.nodes :]
-    wanted = tuple(range(spec.port, spec.port + spec.nodes))
+    wanted = check_ports(spec)
+    return wanted, tuple(port for port in free if port not in wanted)[: spec.nodes]
+
+
+def check_ports(spec: BrokerSpec) -> tuple[int, ...]:
+    """Return the ports for clients that were asked for (none with port 0).
+
+    Raises:
+        ConfigError: One of them is taken.
+    """
+    wanted = tuple(range(spec.port, spec.port + spec.nodes)) if spec.port else ()
     for port in wanted:
         if not is_free(port):
             raise ConfigError(
@@ -43,7 +54,7 @@ def choose_ports(spec: BrokerSpec) -> tuple[tuple[int, ...], tuple[int, ...]]:
                 port=port,
                 taken_by=listener(port) or "a process of another user",
             )
-    return wanted, tuple(port for port in free if port not in wanted)[: spec.nodes]
+    return wanted
 
 
 def launch_cluster(
@@ -80,7 +91,12 @@ def launch_node(
 
 
 def wait_until_up(running: RunningCluster, data_dir: Path, *, seconds_max: float = UP_SECONDS_MAX) -> None:
-    """Wait until every node answers and sees all others, and the coordinators have loaded their topics.
+    """Wait until every node answers and sees all others, coordinators are ready and replicas in sync.
+
+    Args:
+        running: The cluster; only nodes in its ``processes`` are waited for.
+        data_dir: Where the logs are, for an error.
+        seconds_max: How long to wait.
 
     Raises:
         PortsLost: A port was taken by somebody else meanwhile.
@@ -88,11 +104,14 @@ def wait_until_up(running: RunningCluster, data_dir: Path, *, seconds_max: float
         Unavailable: The cluster was not up in time.
     """
     deadline = time.monotonic() + seconds_max
-    for port in running.broker_ports:
+    ports = [running.broker_ports[node - 1] for node in running.processes]
+    for port in ports:
         while wire.broker_count(port) < len(running.processes):
             _check(running.processes, data_dir, deadline)
-    # With the first node asked last: the topics are made through it, with a leader on each node.
-    while not wire.coordinators_ready(running.broker_ports[0]):
+    for port in ports:
+        while not wire.coordinators_ready(port):
+            _check(running.processes, data_dir, deadline)
+    while not wire.are_replicas_in_sync(ports[0], list(running.processes)):
         _check(running.processes, data_dir, deadline)
 
 
@@ -102,7 +121,7 @@ def _check(processes: Mapping[int, ProcessId], data_dir: Path, deadline: float) 
             raise _failed(data_dir, node)
     if time.monotonic() > deadline:
         words = [line for node in processes for line in last_words(data_dir, node, lines_max=4)]
-        raise Unavailable(_with_log("the broker was not up in time", words), data_dir=str(data_dir))
+        raise Unavailable("the broker was not up in time", hint=_logged(words), data_dir=str(data_dir))
     time.sleep(_POLL_SECONDS)
 
 
@@ -111,11 +130,10 @@ def _failed(data_dir: Path, node: int) -> Exception:
     if any(_BIND_FAILURE in line for line in words):
         return PortsLost()
     return ConfigError(
-        _with_log("the broker ended by itself while it started", words),
-        hint="the whole story is in server.log and out.log there",
-        directory=str(node_dir(data_dir, node)),
+        "the broker ended by itself while it started", hint=_logged(words), directory=str(node_dir(data_dir, node))
     )
 
 
-def _with_log(message: str, lines: list[str]) -> str:
-    return "\n".join([message, *(f"  | {line[:300]}" for line in lines)])
+def _logged(lines: list[str]) -> str:
+    said = "".join(f"\n  | {line[:_LINE_LENGTH_MAX]}" for line in lines)
+    return f"server.log and out.log of the node tell the whole story; what seems to matter:{said or ' nothing'}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streamframe.broker.boot import PortsLost, launch_cluster, launch_node, wait_until_up
+from streamframe.broker.boot import PortsLost, check_ports, launch_cluster, launch_node, wait_until_up
 from streamframe.broker.nodes import keep_old_log
 from streamframe.broker.ownership import claimed
 from streamframe.broker.prepare import prepare
@@ -95,6 +95,7 @@ class LocalCluster:
         """
         if self._live is not None:
             raise ConfigError("this cluster was started before", bootstrap=self.bootstrap)
+        check_ports(self.spec)
         release = prepare(self.spec.version, progress or SilentProgress())
         for _ in range(_PORT_ATTEMPTS):
             try:
@@ -143,7 +144,7 @@ class LocalCluster:
         running = replace(live.running, processes={**live.running.processes, node: process})
         self._live = replace(live, running=running)
         write_running(live.data_dir, running)
-        wait_until_up(_only_alive(running), live.data_dir)
+        wait_until_up(replace(running, processes=running.alive()), live.data_dir)
 
     @property
     def _is_scratch(self) -> bool:
@@ -187,9 +188,3 @@ class LocalCluster:
         if node not in processes:
             raise ConfigError("no such node", node=node, nodes=sorted(processes))
         return processes[node]
-
-
-def _only_alive(running: RunningCluster) -> RunningCluster:
-    alive = running.alive()
-    ports = tuple(running.broker_ports[node - 1] for node in alive)
-    return replace(running, processes=alive, broker_ports=ports)

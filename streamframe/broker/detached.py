@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from streamframe.broker.boot import PortsLost, launch_cluster, wait_until_up
+from streamframe.broker.boot import PortsLost, check_ports, launch_cluster, wait_until_up
 from streamframe.broker.cluster import STOP_SECONDS_MAX
 from streamframe.broker.ownership import claimed
 from streamframe.broker.ports import free_ports, is_free
@@ -43,6 +43,7 @@ def start_detached(spec: BrokerSpec, progress: Progress | None = None) -> Cluste
         spec = replace(spec, port=_new_port(spec))
     data_dir = (spec.data_dir or data_dir_of_port(spec.port)).absolute()
     _refuse_second_start(spec.port)
+    check_ports(spec)
     with claimed(data_dir, spec) as identity:
         for _ in range(_ATTEMPTS):
             guard = Guard(grace_seconds=0, detach=True)

@@ -26,7 +26,7 @@ from streamframe.broker.properties import node_properties, render
 from streamframe.broker.release import Release
 from streamframe.broker.spec import BrokerSpec
 
-_RELEVANT = re.compile(r"\b(ERROR|FATAL|Exception|Error:|error:|OutOfMemory)")
+_RELEVANT = re.compile(r"\bERROR\b|\bFATAL\b|Exception\b|Error\b|^[Ee]rror")
 _LAST_BYTES_READ = 64 * 1024
 
 

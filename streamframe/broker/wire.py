@@ -1,4 +1,4 @@
-"""Four Kafka requests, by hand: is this broker up, and are its coordinators?
+"""Five Kafka requests, by hand: is this broker up, are its coordinators, are its replicas?
 
 The client library would do, but it takes longer to start than the broker: it retries with pauses, while
 these ask again every few milliseconds. Only requests whose bytes have not changed since Kafka 2 are used.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
-_METADATA, _FIND_COORDINATOR, _DESCRIBE_GROUPS, _DESCRIBE_TRANSACTIONS = 3, 10, 15, 65
+_METADATA, _FIND_COORDINATOR, _DESCRIBE_GROUPS, _INIT_PRODUCER, _DESCRIBE_TRANSACTIONS = 3, 10, 15, 22, 65
 _TIMEOUT_SECONDS = 5.0
 _LOADING_ERRORS: Final = frozenset({14, 15, 16})  # load in progress, not available, not coordinator
 
@@ -32,13 +33,68 @@ def broker_count(port: int) -> int:
     return struct.unpack_from(">i", answer)[0] if answer is not None and len(answer) >= 4 else 0
 
 
-def coordinators_ready(port: int) -> bool:
-    """Tell whether groups and transactions can be used at once.
+def are_replicas_in_sync(port: int, nodes: Collection[int]) -> bool:
+    """Tell whether every partition has a leader, and each replica on one of these nodes follows it."""
+    answer = _ask(port, _METADATA, 1, struct.pack(">i", -1))
+    if answer is None:
+        return False
+    try:
+        return all(
+            leader >= 0 and set(replicas) & set(nodes) <= set(in_sync)
+            for leader, replicas, in_sync in _partitions(_Reader(answer))
+        )
+    except struct.error:
+        return False
 
-    Asking for a coordinator creates its internal topic; then each of its partitions must have been
-    loaded by its leader. Without the second part the first transaction waits for a second.
+
+def _partitions(reader: _Reader) -> Iterator[tuple[int, list[int], list[int]]]:
+    """Read a metadata answer (version 1): leader, replicas and in-sync replicas of each partition."""
+    for _broker in range(reader.number(">i")):
+        reader.number(">i")  # node
+        reader.string()  # host
+        reader.number(">i")  # port
+        reader.string()  # rack
+    reader.number(">i")  # controller
+    for _topic in range(reader.number(">i")):
+        reader.number(">h")  # error
+        reader.string()  # name
+        reader.number(">b")  # is internal
+        for _partition in range(reader.number(">i")):
+            reader.number(">h")  # error
+            reader.number(">i")  # partition
+            leader = reader.number(">i")
+            replicas = [reader.number(">i") for _ in range(reader.number(">i"))]
+            in_sync = [reader.number(">i") for _ in range(reader.number(">i"))]
+            yield leader, replicas, in_sync
+
+
+class _Reader:
+    """Walks through the bytes of an answer."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer, self._at = answer, 0
+
+    def number(self, kind: str) -> int:
+        (value,) = struct.unpack_from(kind, self._answer, self._at)
+        self._at += struct.calcsize(kind)
+        return int(value)
+
+    def string(self) -> None:
+        """Skip a string; -1 is the length of none."""
+        length = self.number(">h")
+        self._at += max(0, length)
+
+
+def coordinators_ready(port: int) -> bool:
+    """Tell whether groups and transactions can be used at once, through this broker.
+
+    Asking for a coordinator creates its internal topic; then each of its partitions must have been loaded
+    by its leader, and this broker must have numbers for new producers. Otherwise the client library finds
+    out by itself, and tries again after half a second.
     """
-    return all(_group_ready(port, key) and _transaction_ready(port, key) for key in _PROBE_KEYS)
+    return all(_group_ready(port, key) and _transaction_ready(port, key) for key in _PROBE_KEYS) and (
+        _has_producer_ids(port)
+    )
 
 
 def _group_ready(port: int, key: str) -> bool:
@@ -65,19 +121,27 @@ def _transaction_ready(port: int, key: str) -> bool:
     return error not in _LOADING_ERRORS
 
 
+def _has_producer_ids(port: int) -> bool:
+    # Of an idempotent producer without transactions, which leaves nothing behind but a used number.
+    answer = _ask(port, _INIT_PRODUCER, 0, struct.pack(">hi", -1, 1000))
+    return answer is not None and len(answer) >= 6 and struct.unpack_from(">ih", answer)[1] == 0
+
+
 def _find_coordinator(port: int, key: str, *, kind: int) -> Coordinator | None:
     body = struct.pack(">h", len(key)) + key.encode() + struct.pack(">b", kind)
     answer = _ask(port, _FIND_COORDINATOR, 1, body)
     if answer is None:
         return None
+    reader = _Reader(answer)
     try:
-        _throttle_ms, error, message_len = struct.unpack_from(">ihh", answer)
-        at = 8 + max(0, message_len)
-        _node, host_len = struct.unpack_from(">ih", answer, at)
-        (found,) = struct.unpack_from(">i", answer, at + 6 + host_len)
+        reader.number(">i")  # throttle
+        error = reader.number(">h")
+        reader.string()  # message
+        reader.number(">i")  # node
+        reader.string()  # host
+        return Coordinator(error, reader.number(">i"))
     except struct.error:
         return None
-    return Coordinator(error, found)
 
 
 def _ask(port: int, api: int, version: int, body: bytes, *, flexible: bool = False) -> bytes | None:
