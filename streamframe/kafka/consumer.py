@@ -1,0 +1,350 @@
+"""The consumer of input topics: records in, positions and group membership.
+
+Rules:
+    1. Every position comes from the engine. A partition that the engine has not resumed delivers nothing, and
+       whatever the client had gathered of a partition whose flow changed meanwhile is dropped: the engine
+       resumes with an explicit position, so it is read again.
+    2. Inside a callback nothing is sought or resumed: the client is in the middle of gathering records then.
+       ``resume`` takes note, and the end of ``poll`` carries it out.
+    3. An exception never costs records: what was gathered before it is delivered first.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as ClientPartition
+
+from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
+from streamframe.engine.events import EndReached, Event, Failed, RecordsRead
+from streamframe.engine.ports import EARLIEST, LATEST, Committed, OutcomeUnknown, TransactionAborted
+from streamframe.kafka.client_log import ClientLog
+from streamframe.kafka.codes import PARTITION_EOF, PERMISSION_CODES, STALE_MEMBER_CODES, STATE
+from streamframe.kafka.consumed import ConsumedBatch, group_by_partition, split_errors
+from streamframe.kafka.deadline import Deadline
+from streamframe.kafka.errors import as_error, facts_of, input_failure, lacks_new_protocol
+from streamframe.kafka.rebalance import Barrier, Rebalance
+
+CHUNK: Final = 1_000
+"""Records taken from the client in one call; more at once are slower each, they fall out of the cache."""
+
+SEEK_WAIT_SECONDS: Final = 0.005
+"""Longest idle wait while a partition is not ready to be sought."""
+
+COMMITTED_RETRY_SECONDS: Final = 0.05
+
+ConsumerFactory = Callable[[str], tuple[Consumer, bool]]
+"""Makes a client for a group protocol; tells whether its rebalances are incremental."""
+
+
+class InputConsumer:
+    """A member of the group.
+
+    Args:
+        make: Makes the client for a protocol.
+        topics: What to subscribe to.
+        barrier: Is given every change of the assignment.
+        log: Takes notes that end nothing.
+        protocol: The group protocol to begin with.
+        fall_back: Whether to go back to the classic protocol when the broker does not have the new one.
+    """
+
+    def __init__(
+        self,
+        make: ConsumerFactory,
+        *,
+        topics: Sequence[str],
+        barrier: Barrier,
+        log: ClientLog,
+        protocol: str,
+        fall_back: bool,
+    ) -> None:
+        self._make = make
+        self._topics = list(topics)
+        self._barrier = barrier
+        self._log = log
+        self._fall_back = fall_back
+        self.protocol = protocol
+        self._partitions: dict[tuple[str, int], TopicPartition] = {}
+        self._positions: dict[TopicPartition, Offset] = {}
+        self._wanted: dict[TopicPartition, Offset] = {}
+        self._client, self._rebalance = self._open(protocol)
+
+    def subscribe(self) -> None:
+        """Join the group; assignments arrive in ``poll``."""
+        rebalance = self._rebalance
+        self._client.subscribe(
+            self._topics, on_assign=rebalance.on_assign, on_revoke=rebalance.on_revoke, on_lost=rebalance.on_lost
+        )
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def poll(self, wait_seconds: float, records_max: int) -> list[Event]:
+        """Return what arrived; assignment changes go through the barrier while this waits.
+
+        Args:
+            wait_seconds: How long to wait when there is nothing.
+            records_max: Most records returned.
+
+        Raises:
+            BaseException: What the barrier raised.
+        """
+        self._carry_out_resumes()
+        if self._wanted:
+            wait_seconds = min(wait_seconds, SEEK_WAIT_SECONDS)
+        self._rebalance.touched.clear()
+        messages, failure = self._gather(wait_seconds, records_max)
+        self._carry_out_resumes()
+        if raised := self._rebalance.take_failure():
+            raise raised
+        events = self._events(messages)
+        if failure is not None:
+            events += self._note(failure, None)
+        return events
+
+    def _gather(self, wait_seconds: float, records_max: int) -> tuple[list[Message], KafkaError | None]:
+        messages: list[Message] = []
+        try:
+            first = self._client.poll(wait_seconds)
+            if first is not None:
+                messages.append(first)
+                while len(messages) < records_max:
+                    wanted = min(CHUNK, records_max - len(messages))
+                    # Timeout 0 takes what is there in every version of the client; with any other, versions
+                    # differ in whether they wait for all `wanted` records.
+                    more = self._client.consume(wanted, 0)
+                    messages += more
+                    if len(more) < wanted:
+                        break
+        except KafkaException as error:
+            return messages, error.args[0]
+        return messages, None
+
+    def _events(self, messages: list[Message]) -> list[Event]:
+        records, notes = split_errors(messages)
+        events: list[Event] = []
+        flowing, touched = self._rebalance.flowing, self._rebalance.touched
+        for place, run in group_by_partition(records).items():
+            partition = self._partition(place)
+            if partition in flowing and partition not in touched:
+                batch = ConsumedBatch(partition, run)
+                self._positions[partition] = batch.next_offset
+                events.append(RecordsRead(batch=batch))
+        for message, error in notes:
+            events += self._note(error, message)
+        return events
+
+    def _note(self, error: KafkaError, message: Message | None) -> list[Event]:
+        topic = None if message is None else message.topic()
+        number = None if message is None else message.partition()
+        offset = None if message is None else message.offset()
+        if topic is None or number is None or number < 0:
+            return self._client_note(error, {} if topic is None else {"topic": topic})
+        partition = self._partition((topic, number))
+        if partition not in self._rebalance.flowing or partition in self._rebalance.touched:
+            return []
+        if error.code() == PARTITION_EOF:
+            assert offset is not None
+            if offset < self._positions.get(partition, 0):
+                # More records of the partition followed in the same poll.
+                return []
+            self._positions[partition] = Offset(offset)
+            return [EndReached(partition=partition, position=Offset(offset))]
+        return self._client_note(error, {"topic": topic, "partition": number, "offset": offset})
+
+    def _client_note(self, error: KafkaError, where: Mapping[str, object]) -> list[Event]:
+        if self._fall_back and not self._rebalance.assigned_once and lacks_new_protocol(error):
+            self._reopen_classic()
+            return []
+        failure = input_failure(error, **where)
+        if failure is not None:
+            return [Failed(error=failure)]
+        self._log.log(30, "consumer: %s", facts_of(error).text)
+        return []
+
+    def _partition(self, place: tuple[str, int]) -> TopicPartition:
+        partition = self._partitions.get(place)
+        if partition is None:
+            partition = self._partitions[place] = TopicPartition(*place)
+        return partition
+
+    # --- flow -------------------------------------------------------------------------------------
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        """Deliver nothing more of these partitions; those that are not ours are left out."""
+        self._stop(partitions)
+        for partition in partitions:
+            self._wanted.pop(partition, None)
+
+    def resume(self, positions: Mapping[TopicPartition, Offset]) -> None:
+        """Deliver these partitions from the given offsets; those that are not ours are left out."""
+        self._stop(list(positions))
+        self._wanted.update(positions)
+        if not self._rebalance.inside:
+            self._carry_out_resumes()
+
+    def _stop(self, partitions: Sequence[TopicPartition]) -> None:
+        flowing = [partition for partition in partitions if partition in self._rebalance.flowing]
+        if flowing:
+            self._client.pause([ClientPartition(each.topic, each.partition) for each in flowing])
+            self._rebalance.flowing.difference_update(flowing)
+        self._rebalance.touched.update(partitions)
+
+    def _carry_out_resumes(self) -> None:
+        """Seek and resume what the engine wants; what is not ready yet is tried again in the next poll."""
+        ready: list[TopicPartition] = []
+        for partition, offset in list(self._wanted.items()):
+            if partition not in self._rebalance.owned:
+                del self._wanted[partition]
+            elif self._seek(partition, offset):
+                del self._wanted[partition]
+                self._positions.pop(partition, None)
+                if offset >= 0:
+                    self._positions[partition] = offset
+                ready.append(partition)
+        if ready:
+            self._client.resume([ClientPartition(each.topic, each.partition) for each in ready])
+            self._rebalance.flowing.update(ready)
+
+    def _seek(self, partition: TopicPartition, offset: Offset) -> bool:
+        target = {EARLIEST: OFFSET_BEGINNING, LATEST: OFFSET_END}.get(offset, int(offset))
+        try:
+            self._client.seek(ClientPartition(partition.topic, partition.partition, target))
+        except KafkaException as error:
+            facts = facts_of(error)
+            if facts.code == STATE:
+                # Assigned a moment ago: the client's thread has not begun with it.
+                return False
+            raise as_error(error, "cannot seek", partition=str(partition), offset=offset) from error
+        return True
+
+    # --- the group --------------------------------------------------------------------------------
+
+    def committed(self, partitions: Sequence[TopicPartition], timeout: float) -> dict[TopicPartition, Committed]:
+        """Return what the group has committed; waits while a transaction holds offsets.
+
+        Raises:
+            Unavailable: No stable answer within ``timeout`` seconds.
+            ConfigError: Not allowed.
+        """
+        if not partitions:
+            return {}
+        asked = [ClientPartition(each.topic, each.partition) for each in partitions]
+        deadline = Deadline(timeout)
+        while True:
+            try:
+                answer = self._client.committed(asked, max(0.1, deadline.remaining()))
+                failures = [each.error for each in answer if each.error is not None]
+            except KafkaException as error:
+                answer, failures = [], [error.args[0]]
+            if not failures:
+                break
+            if deadline.passed or facts_of(failures[0]).code in PERMISSION_CODES:
+                raise as_error(failures[0], "cannot read committed offsets", partitions=_names(partitions))
+            deadline.pause(COMMITTED_RETRY_SECONDS)
+        return {
+            TopicPartition(each.topic, each.partition): Committed(
+                Offset(each.offset) if each.offset >= 0 else NO_OFFSET, each.metadata or ""
+            )
+            for each in answer
+        }
+
+    def group_metadata(self) -> object:
+        """Return the membership for ``send_offsets_to_transaction``, as of now.
+
+        Raises:
+            TransactionAborted: We are no member. The broker accepts offsets of a non-member without asking for
+                its generation, so a zombie's commit would count.
+        """
+        metadata = self._client.consumer_group_metadata()
+        if not self._rebalance.assigned_once or not is_member(metadata):
+            raise TransactionAborted("commit: not a member of the group")
+        return metadata
+
+    def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
+        """Commit offsets without a transaction, and wait.
+
+        Raises:
+            TransactionAborted: The group has moved on; nothing was committed.
+            OutcomeUnknown: No answer.
+        """
+        if not offsets:
+            return
+        self.group_metadata()
+        try:
+            answer = self._client.commit(offsets=client_offsets(offsets), asynchronous=False)
+        except KafkaException as error:
+            raise _commit_error(error) from error
+        for each in answer or ():
+            if each.error is not None:
+                raise _commit_error(KafkaException(each.error))
+
+    def lag(self) -> dict[TopicPartition, tuple[Offset, Offset]]:
+        """Return end offset and position of every flowing partition, from what the client has seen last."""
+        found = {}
+        for partition in sorted(self._rebalance.flowing):
+            position = self._positions.get(partition)
+            _, end = self._client.get_watermark_offsets(
+                ClientPartition(partition.topic, partition.partition), cached=True
+            )
+            if position is not None and end >= 0:
+                found[partition] = (Offset(max(end, position)), position)
+        return found
+
+    def close(self) -> None:
+        """Leave the group; no callback reaches the barrier any more."""
+        self._rebalance.leaving = True
+        self._client.close()
+
+    # --- the client -------------------------------------------------------------------------------
+
+    def _open(self, protocol: str) -> tuple[Consumer, Rebalance]:
+        client, incremental = self._make(protocol)
+        return client, Rebalance(self._barrier, incremental=incremental)
+
+    def _reopen_classic(self) -> None:
+        self._log.log(20, "the broker does not have the new group protocol; using the classic one")
+        self.close()
+        self._fall_back = False
+        self.protocol = "classic"
+        self._client, self._rebalance = self._open(self.protocol)
+        self.subscribe()
+
+
+def is_member(metadata: object) -> bool:
+    """Return whether group metadata is that of a live member.
+
+    The client serialises it as ``CGMDv2:``, generation (int32, little endian), group id, member id and
+    instance id, each ended by a zero byte. An unknown form is trusted: the broker judges it.
+    """
+    if not isinstance(metadata, bytes) or not metadata.startswith(b"CGMDv2:"):
+        return metadata is not None
+    (generation,) = struct.unpack_from("<i", metadata, 7)
+    _, member, *_ = metadata[11:].split(b"\0")
+    return generation >= 0 and bool(member)
+
+
+def client_offsets(offsets: Mapping[TopicPartition, Committed]) -> list[ClientPartition]:
+    """Return offsets and their texts as the client wants them, in a fixed order."""
+    return [
+        ClientPartition(partition.topic, partition.partition, int(committed.offset), committed.metadata)
+        for partition, committed in sorted(offsets.items(), key=lambda item: item[0])
+        if committed.offset >= 0
+    ]
+
+
+def _commit_error(error: KafkaException) -> Exception:
+    facts = facts_of(error)
+    text = f"commit: {facts.text}"
+    if facts.code in STALE_MEMBER_CODES:
+        return TransactionAborted(text)
+    if facts.code in PERMISSION_CODES:
+        return as_error(error, "cannot commit offsets")
+    return OutcomeUnknown(text)
+
+
+def _names(partitions: Sequence[TopicPartition]) -> str:
+    return ", ".join(map(str, partitions[:5])) + (", ..." if len(partitions) > 5 else "")

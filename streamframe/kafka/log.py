@@ -1,0 +1,235 @@
+"""``KafkaLog``: the engine's ``Log`` port on a real cluster.
+
+::
+
+    inputs ──▶ InputConsumer ──▶ RecordsRead, EndReached ──┐
+    changelogs ─▶ RestoreConsumer ──▶ ChangelogRead ───────┼──▶ poll()
+    group ──▶ Rebalance ──▶ barrier                        │
+    outputs, changelog, offsets ◀── RecordProducer ◀── produce(), commit()
+    everything else ◀── TopicAdmin
+
+Rules:
+    1. One thread. The client's consumer lets only one thread in at a time, so does this class.
+    2. ``connect`` initialises the producer before it joins the group: a dead predecessor's transaction is ended
+       before anything is read that depends on it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, Producer
+
+from streamframe.core.batch import OutputBatch
+from streamframe.core.ids import Offset, TopicPartition
+from streamframe.core.settings import Guarantee, KafkaSettings, Limits
+from streamframe.core.time import MICROS_PER_SECOND
+from streamframe.engine.events import Event
+from streamframe.engine.ports import Bounds, ChangelogBounds, CommitRequest, Committed
+from streamframe.kafka.admin import TopicAdmin, refused_properties
+from streamframe.kafka.client_config import (
+    group_protocol,
+    input_properties,
+    producer_properties,
+    restore_properties,
+)
+from streamframe.kafka.client_log import ClientErrors, ClientLog
+from streamframe.kafka.consumer import InputConsumer
+from streamframe.kafka.producers import IdempotentProducer, RecordProducer, TransactionalProducer
+from streamframe.kafka.rebalance import Barrier
+from streamframe.kafka.restore import RestoreConsumer
+from streamframe.kafka.watchdog import Watchdog, watched
+
+RESTORE_WAIT_SECONDS: Final = 0.005
+"""While changelogs are read, nothing waits longer than this for inputs, and the other way round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """What a worker needs to know to take part.
+
+    Attributes:
+        group: The application: id of the consumer group.
+        member: This worker, ``<app>-<instance>-<slot>``: transactional id, and the member's name under static
+            membership. Two living workers must never have the same; a restarted one must have its old one.
+        topics: Input topics, repartition topics included.
+        kafka: Connection and group.
+        limits: Bounds.
+        guarantee: ``exactly_once`` or ``at_least_once``.
+    """
+
+    group: str
+    member: str
+    topics: tuple[str, ...]
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    limits: Limits = field(default_factory=Limits)
+    guarantee: Guarantee = "exactly_once"
+
+
+class KafkaLog:
+    """See ``streamframe.engine.ports.Log`` for the contract of each method.
+
+    Args:
+        options: Who we are and what we read.
+        barrier: Is given ``PartitionsAssigned``, ``PartitionsRevoked`` and ``PartitionsLost`` from inside ``poll``;
+            returns when the engine's answer has been performed. It may call everything here but ``poll``
+            and ``close``.
+        watchdog: Is told of calls that may not come back.
+        logger: Takes the client's log lines.
+
+    Raises:
+        ConfigError: The client refuses a property.
+    """
+
+    def __init__(self, options: LogOptions, *, barrier: Barrier, watchdog: Watchdog, logger: logging.Logger) -> None:
+        self._options = options
+        self._watchdog = watchdog
+        self._timeout = options.kafka.request_timeout_ms / 1000
+        self._patience = max(options.limits.watchdog / MICROS_PER_SECOND, 2 * self._timeout)
+        self._log = ClientLog(logger)
+        self._errors = ClientErrors()
+        self._admin = TopicAdmin(options.kafka, self._log, client_id=f"{options.member}-admin")
+        self._consumer = InputConsumer(
+            self._make_consumer,
+            topics=options.topics,
+            barrier=barrier,
+            log=self._log,
+            protocol=group_protocol(options.kafka),
+            fall_back=options.kafka.group_protocol == "auto",
+        )
+        self._restore = RestoreConsumer(self._make_restore_consumer, self._log)
+        self._producer = self._make_record_producer()
+
+    @property
+    def admin(self) -> TopicAdmin:
+        """The administrative client, for what is done before the group is joined."""
+        return self._admin
+
+    @property
+    def protocol(self) -> str:
+        """The group protocol in use; ``auto`` may go back to ``classic`` during the first polls."""
+        return self._consumer.protocol
+
+    @property
+    def purge_failures(self) -> int:
+        """How many orders to purge have failed."""
+        return self._admin.purge_failures
+
+    def connect(self) -> None:
+        """Reach the broker, take over the transactional id, join the group.
+
+        Raises:
+            Unavailable: No answer within ``request_timeout_ms``.
+            ConfigError: The broker refuses us.
+        """
+        self._admin.connect()
+        self._producer.renew()
+        self._consumer.subscribe()
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def poll(self, wait: int) -> Sequence[Event]:
+        seconds = wait / MICROS_PER_SECOND
+        events: list[Event] = []
+        if self._restore.active:
+            events += self._restore.poll(0.0, self._options.limits.restore_records_max)
+            seconds = min(seconds, RESTORE_WAIT_SECONDS)
+        events += self._consumer.poll(0.0 if events else seconds, self._options.limits.poll_records_max)
+        self._producer.serve()
+        return events
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        self._consumer.pause(partitions)
+
+    def resume(self, positions: Mapping[TopicPartition, Offset]) -> None:
+        self._consumer.resume(positions)
+
+    def start_restore(self, changelog: TopicPartition, offset: Offset) -> None:
+        self._restore.start(changelog, offset)
+
+    def stop_restore(self, changelog: TopicPartition) -> None:
+        self._restore.stop(changelog)
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def committed(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Committed]:
+        with self._watched("committed"):
+            return self._consumer.committed(partitions, self._timeout)
+
+    def bounds(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Bounds]:
+        return self._admin.bounds(partitions)
+
+    def changelog_bounds(self, changelog: TopicPartition) -> ChangelogBounds:
+        return self._admin.changelog_bounds(changelog)
+
+    def lag(self) -> Mapping[TopicPartition, tuple[Offset, Offset]]:
+        """Return end offset and position of every partition that is being read, without asking the broker."""
+        return self._consumer.lag()
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def produce(self, batch: OutputBatch) -> None:
+        self._producer.produce(batch)
+
+    def commit(self, request: CommitRequest) -> Mapping[TopicPartition, Offset]:
+        return self._producer.commit(request, self._consumer)
+
+    def abort(self) -> None:
+        self._producer.abort()
+
+    def renew_producer(self) -> None:
+        self._producer.renew()
+
+    def purge(self, before: Mapping[TopicPartition, Offset]) -> None:
+        self._admin.purge(before)
+
+    def await_visible(self) -> None:
+        # Somebody else's undecided transaction may be in front of ours, for as long as it may live.
+        limit = self._options.kafka.transaction_timeout_ms / 1000 + self._timeout
+        self._admin.await_visible(self._producer.topics, limit)
+
+    def close(self) -> None:
+        self._producer.close()
+        with self._watched("close the consumers"):
+            self._restore.close()
+            self._consumer.close()
+        self._admin.close()
+
+    # --- the clients ------------------------------------------------------------------------------
+
+    def _make_consumer(self, protocol: str) -> tuple[Consumer, bool]:
+        properties = input_properties(
+            self._options.kafka,
+            self._options.limits,
+            group=self._options.group,
+            member=self._options.member,
+            protocol="consumer" if protocol == "consumer" else "classic",
+        )
+        assignors = str(properties.get("partition.assignment.strategy", ""))
+        return self._new(Consumer, properties), protocol == "consumer" or "cooperative" in assignors
+
+    def _make_restore_consumer(self) -> Consumer:
+        options = self._options
+        return self._new(Consumer, restore_properties(options.kafka, group=options.group, member=options.member))
+
+    def _make_record_producer(self) -> RecordProducer:
+        kind = TransactionalProducer if self._options.guarantee == "exactly_once" else IdempotentProducer
+        return kind(self._make_producer, watchdog=self._watchdog, timeout=self._timeout, patience=self._patience)
+
+    def _make_producer(self) -> Producer:
+        options = self._options
+        identity = options.member if options.guarantee == "exactly_once" else None
+        return self._new(Producer, producer_properties(options.kafka, options.limits, transactional_id=identity))
+
+    def _new(self, kind: Any, properties: dict[str, Any]) -> Any:
+        try:
+            return kind({**properties, "error_cb": self._errors.record}, logger=self._log)
+        except KafkaException as error:
+            raise refused_properties(error, properties) from error
+
+    def _watched(self, call: str) -> AbstractContextManager[None]:
+        return watched(self._watchdog, call, self._patience)

@@ -1,0 +1,128 @@
+"""What the group gives and takes: callbacks of the consumer, made into events for the engine.
+
+Rules:
+    1. A callback raises nothing: an exception here would cost the records that the client has in hand. What
+       the barrier raises is kept and raised by ``InputConsumer.poll`` behind them.
+    2. Assigned partitions start paused, at an explicit place, so nothing is fetched and no committed offset is
+       asked for until the engine resumes them.
+    3. Revoked partitions are given back when the barrier returns, not before: it commits.
+    4. ``touched`` are the partitions whose flow changed while the client was gathering records: what it
+       had gathered of them by then is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from confluent_kafka import OFFSET_END, Consumer
+from confluent_kafka import TopicPartition as ClientPartition
+
+from streamframe.core.ids import TopicPartition
+from streamframe.engine.events import Event, PartitionsAssigned, PartitionsLost, PartitionsRevoked
+
+Barrier = Callable[[Event], None]
+
+
+class Rebalance:
+    """The three callbacks, and what they know.
+
+    Args:
+        barrier: Is given every change and returns when the engine's answer has been performed.
+        incremental: Whether the protocol adds and takes away (KIP-848, cooperative) or replaces everything.
+    """
+
+    def __init__(self, barrier: Barrier, *, incremental: bool) -> None:
+        self._barrier = barrier
+        self._incremental = incremental
+        self._failure: BaseException | None = None
+        self.inside = False
+        self.leaving = False
+        self.assigned_once = False
+        self.owned: set[TopicPartition] = set()
+        self.flowing: set[TopicPartition] = set()
+        self.touched: set[TopicPartition] = set()
+
+    def take_failure(self) -> BaseException | None:
+        """Return what the barrier raised since the last question, and forget it."""
+        failure, self._failure = self._failure, None
+        return failure
+
+    def on_assign(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
+        """Take partitions, paused, and tell the engine."""
+        given = _ours(partitions)
+        if self.leaving:
+            return
+        # An explicit place starts the partition at once; without one the client would first ask for the
+        # committed offset. Being paused, it fetches nothing from there.
+        explicit = [ClientPartition(each.topic, each.partition, OFFSET_END) for each in given]
+        with self._callback():
+            if self._incremental:
+                consumer.incremental_assign(explicit)
+            else:
+                consumer.assign(explicit)
+            if explicit:
+                consumer.pause(explicit)
+            self.assigned_once = True
+            self.owned.update(given)
+            self._stop_flow(given)
+            self._barrier(PartitionsAssigned(partitions=given))
+
+    def on_revoke(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
+        """Let the engine commit, then give partitions back."""
+        taken = _ours(partitions)
+        with self._callback():
+            if not self.leaving:
+                self._barrier(PartitionsRevoked(partitions=taken))
+        with self._callback():
+            self._give_back(consumer, partitions, taken)
+
+    def on_lost(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
+        """Forget partitions that belong to somebody else already, and tell the engine."""
+        taken = _ours(partitions)
+        with self._callback():
+            self._give_back(consumer, partitions, taken)
+        with self._callback():
+            if not self.leaving:
+                self._barrier(PartitionsLost(partitions=taken))
+
+    def _give_back(
+        self, consumer: Consumer, partitions: list[ClientPartition], taken: tuple[TopicPartition, ...]
+    ) -> None:
+        self._stop_flow(taken)
+        self.owned.difference_update(taken)
+        if self._incremental:
+            consumer.incremental_unassign(partitions)
+        else:
+            consumer.unassign()
+
+    def _stop_flow(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in partitions:
+            self.touched.add(partition)
+            self.flowing.discard(partition)
+
+    def _callback(self) -> _Callback:
+        return _Callback(self)
+
+    def keep(self, failure: BaseException) -> None:
+        """Keep the first exception of a callback for ``take_failure``."""
+        self._failure = self._failure or failure
+
+
+class _Callback:
+    """Marks the time inside a callback, and keeps what is raised there."""
+
+    def __init__(self, rebalance: Rebalance) -> None:
+        self._rebalance = rebalance
+
+    def __enter__(self) -> None:
+        self._rebalance.inside = True
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._rebalance.inside = False
+        if error is not None:
+            self._rebalance.keep(error)
+        return True
+
+
+def _ours(partitions: list[ClientPartition]) -> tuple[TopicPartition, ...]:
+    return tuple(sorted(TopicPartition(each.topic, each.partition) for each in partitions))
