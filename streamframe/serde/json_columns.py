@@ -70,6 +70,18 @@ def json_column(field: pa.Field) -> JsonColumn:
     return JsonColumn(annotation if not field.nullable else annotation | None, build)
 
 
+def json_member_names(fields: Sequence[str]) -> dict[str, str]:
+    """Return the name in JSON of each member ``f0``, ``f1`` … of a generated Struct: any field name will do.
+
+    Raises:
+        PlanError: JSON would have to escape a name, which msgspec does not look through.
+    """
+    for name in fields:
+        if any(char in '"\\' or char < " " for char in name):
+            raise PlanError("a field name is not possible in JSON", hint="leave out quotes and backslashes", field=name)
+    return {f"f{position}": name for position, name in enumerate(fields)}
+
+
 def _bounds(kind: pa.DataType) -> tuple[int, int]:
     if pa.types.is_unsigned_integer(kind):
         return 0, (1 << kind.bit_width) - 1

@@ -22,9 +22,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from streamframe.core.errors import PlanError
 from streamframe.serde.base import NO_ROWS, Columns, Decoded, RowError, positions_of_good_rows
-from streamframe.serde.json_columns import JsonColumn, Verdict, json_column
+from streamframe.serde.json_columns import JsonColumn, Verdict, json_column, json_member_names
 
 SLICE_ROWS: Final = 8192
 """Records decoded at a time: their Python objects should stay in the second-level cache."""
@@ -120,16 +119,12 @@ class JsonDecoder:
 
 
 def _record_type(fields: Sequence[pa.Field], columns: Sequence[JsonColumn]) -> Any:
-    """A Struct with a member for each field; members are named ``f0``, ``f1`` … so that any field name will do."""
-    members: list[Any] = []
-    for position, (field, column) in enumerate(zip(fields, columns, strict=True)):
-        if any(char in '"\\' or char < " " for char in field.name):
-            raise PlanError(
-                "field name cannot be read from JSON", hint="leave out quotes and escapes", field=field.name
-            )
-        member = (f"f{position}", column.annotation)
-        members.append((*member, None) if field.nullable else member)
-    names = {f"f{position}": field.name for position, field in enumerate(fields)}
+    """A Struct with a member for each field: ``f0``, ``f1`` …, in this order."""
+    names = json_member_names([field.name for field in fields])
+    members: list[Any] = [
+        (member, column.annotation, None) if field.nullable else (member, column.annotation)
+        for member, field, column in zip(names, fields, columns, strict=True)
+    ]
     # Keyword-only members may be required after optional ones.
     return msgspec.defstruct("Record", members, rename=names, gc=False, kw_only=True)
 

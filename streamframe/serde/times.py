@@ -29,6 +29,11 @@ _ZONED: Final = r":\d\d(\.\d+)?[+-]\d\d(:?\d\d)?$"
 _BEYOND_MICROS: Final = r"(\.\d{6})\d{1,3}(\D|$)"
 
 
+def time_units_per_second(unit: str) -> int:
+    """Return how many of ``unit`` (``s``, ``ms``, ``us``, ``ns``) make a second."""
+    return _PER_SECOND[unit]
+
+
 def time_max(unit: str) -> int:
     """Return the greatest acceptable absolute value of a time in ``unit`` (``s``, ``ms``, ``us``, ``ns``).
 
