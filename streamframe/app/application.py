@@ -18,7 +18,6 @@ from streamframe.core.settings import CommitSettings, Guarantee, KafkaSettings, 
 from streamframe.core.sizes import parse_bytes
 from streamframe.core.time import Duration, parse_duration
 from streamframe.plan.compile import compile_plan
-from streamframe.plan.explain import describe
 from streamframe.plan.nodes import Node, OffsetReset, OnError, Plan
 from streamframe.plan.topology import Topology
 from streamframe.serde.registry import json_serde
@@ -143,6 +142,8 @@ class App:
 
     def describe(self, format: Literal["text", "mermaid", "json"] = "text") -> str:  # noqa: A002
         """Return the plan as text, as a mermaid diagram, or as JSON."""
+        from streamframe.plan.explain import describe
+
         return describe(self.topology(), format)
 
     def _repr_markdown_(self) -> str:

@@ -30,8 +30,7 @@ from streamframe.engine.bounded import BoundedRun, without_mark
 from streamframe.engine.commit import CommitCycle
 from streamframe.engine.snapshot import Snapshot, TaskSnapshot
 from streamframe.engine.task import Task, TaskState
-from streamframe.operators.program import Program, TaskContext
-from streamframe.operators.rows import ColumnPruned
+from streamframe.operators.program import ColumnPruned, Program, TaskContext
 from streamframe.plan.topology import SubTopology, Topology
 from streamframe.state.store import StoreReader
 

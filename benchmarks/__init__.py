@@ -1,0 +1,1 @@
+"""Measurements on a real broker, and the results they gave."""
