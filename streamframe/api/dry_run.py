@@ -1,0 +1,267 @@
+"""User functions are tried when a step is declared: on an empty frame of the right types.
+
+That finds misspelt columns and wrong dtypes before anything runs, and tells the columns of the result. Some
+functions do not show the type of their result without rows (``df["name"].map(len)``, ``.str.split()``): those
+of ``assign`` are tried on two sample rows as well, and what they raise there counts for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.types as pat
+
+from streamframe.api.column_types import unknown_column
+from streamframe.core.errors import PlanError
+from streamframe.core.schema import inner_type
+from streamframe.core.suggest import did_you_mean
+from streamframe.serde.pandas_frames import empty_frame, schema_of, to_pandas
+
+_QUOTED: Final = re.compile(r"'([^']*)'")
+
+
+def tried(function: Callable[..., Any], frame: pd.DataFrame, schema: pa.Schema, *, step: str) -> Any:
+    """Return what a user function makes of a frame.
+
+    Raises:
+        PlanError: The function raised; the cause is chained.
+    """
+    try:
+        return function(frame)
+    except PlanError:
+        raise
+    except Exception as error:
+        missing = _missing_column(error, schema)
+        if missing is not None:
+            raise unknown_column(missing, schema, step=step) from error
+        raise PlanError(
+            "a function failed on an empty frame",
+            hint="a step is tried on an empty frame when it is declared; make the function work without rows",
+            step=step,
+            function=getattr(function, "__name__", repr(function)),
+            error=f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _missing_column(error: Exception, schema: pa.Schema) -> str | None:
+    """Return the column that a function asked for in vain, if that is what the error says."""
+    if isinstance(error, KeyError) and error.args:
+        name = error.args[0]
+        candidates = [name, *_QUOTED.findall(name)] if isinstance(name, str) else []
+        if isinstance(name, str) and "not in index" not in name and "None of" not in name:
+            candidates = [name]
+        elif candidates:
+            candidates = candidates[1:]
+        return next((candidate for candidate in candidates if candidate not in schema.names), None)
+    if isinstance(error, AttributeError) and isinstance(error.obj, pd.DataFrame) and isinstance(error.name, str):
+        return error.name if did_you_mean(error.name, schema.names) else None
+    return None
+
+
+def boolean_result(result: object, *, step: str) -> None:
+    """Check what a predicate returned for an empty frame.
+
+    Raises:
+        PlanError: It is not a boolean Series of the same length.
+    """
+    values = _column_of(result)
+    if values is None or len(values) != 0 or not pd.api.types.is_bool_dtype(values.dtype):
+        kind = str(values.dtype) if values is not None else type(result).__name__
+        raise PlanError(
+            "a predicate must return a boolean Series with one value for each row",
+            hint="compare columns, and combine comparisons with & and |: (df['a'] > 0) & (df['b'] < 1)",
+            step=step,
+            returned=kind,
+        )
+
+
+def column_result(result: object, *, step: str, column: str) -> pd.Series[Any]:
+    """Return what a function of ``assign`` returned for an empty frame, as a Series.
+
+    Raises:
+        PlanError: It is not a column of the same length.
+    """
+    values = _column_of(result)
+    if values is None:
+        raise PlanError(
+            "a function of assign must return a Series with one value for each row",
+            hint=f"a constant needs no function: assign({column}=...)" if np.isscalar(result) else None,
+            step=step,
+            column=column,
+            returned=type(result).__name__,
+        )
+    if len(values) != 0:
+        raise PlanError(
+            "a function of assign returned another number of rows than it got",
+            hint="use map_batches for functions that add or drop rows, groupby(...).agg(...) for totals",
+            step=step,
+            column=column,
+            rows=len(values),
+        )
+    return values
+
+
+def _column_of(result: object) -> pd.Series[Any] | None:
+    if isinstance(result, pd.Series):
+        return result
+    if isinstance(result, np.ndarray) and result.ndim == 1:
+        return pd.Series(result)
+    if isinstance(result, pd.Index | pd.api.extensions.ExtensionArray | list):
+        return pd.Series(result)
+    return None
+
+
+def type_of_column(
+    function: Callable[..., Any], empty_result: pd.Series[Any], sample: pd.DataFrame | None, *, step: str, column: str
+) -> pa.DataType:
+    """Return the type of the column that a function of ``assign`` makes.
+
+    Args:
+        function: The function.
+        empty_result: What it returned for an empty frame.
+        sample: A frame of two sample rows, or ``None`` when there is none.
+        step: Name of the step, for errors.
+        column: Name of the column, for errors.
+
+    Raises:
+        PlanError: The type cannot be told.
+    """
+    found = None if sample is None else _type_of_sample(function, sample)
+    if found is None:
+        found = _type_of_series(empty_result)
+    if found is None:
+        raise PlanError(
+            "the type of a column cannot be told",
+            hint="let the function return a typed Series (.astype('int64')), or use map_batches(..., schema=...)",
+            step=step,
+            column=column,
+            dtype=str(empty_result.dtype),
+        )
+    return found
+
+
+def _type_of_sample(function: Callable[..., Any], sample: pd.DataFrame) -> pa.DataType | None:
+    try:
+        result = _column_of(function(sample.copy()))
+        return None if result is None or len(result) != len(sample) else _type_of_series(result)
+    except Exception:
+        # Sample values are no real ones: a function may refuse them and be right.
+        return None
+
+
+def _type_of_series(values: pd.Series[Any]) -> pa.DataType | None:
+    if values.dtype != object:
+        return schema_of(values.to_frame(name="value")).field(0).type
+    if not len(values):
+        return None
+    return None if values.isna().all() else inner_type(pa.array(values.tolist()).type)
+
+
+def schema_of_result(result: object, *, step: str) -> pa.Schema:
+    """Return the schema of what a function of ``map_batches`` returned for an empty frame.
+
+    Raises:
+        PlanError: It is not a frame, or the type of a column cannot be told.
+    """
+    if not isinstance(result, pd.DataFrame):
+        raise PlanError("a function of map_batches must return a DataFrame", step=step, returned=type(result).__name__)
+    for name in result.columns:
+        if not isinstance(name, str):
+            raise PlanError("a column is named by a string", step=step, column=name)
+        if list(result.columns).count(name) > 1:
+            raise PlanError("a function returned two columns of one name", step=step, column=name)
+        if result[name].dtype == object:
+            raise PlanError(
+                "the type of a column cannot be told",
+                hint="declare the columns of the result: map_batches(fn, schema={...})",
+                step=step,
+                column=name,
+                dtype="object",
+            )
+    return schema_of(result)
+
+
+def check_result_columns(result: object, schema: pa.Schema, *, step: str) -> None:
+    """Check that a function of ``map_batches`` returns the declared columns.
+
+    Raises:
+        PlanError: It is not a frame, or a declared column is missing.
+    """
+    if not isinstance(result, pd.DataFrame):
+        raise PlanError("a function of map_batches must return a DataFrame", step=step, returned=type(result).__name__)
+    for name in schema.names:
+        if name not in result.columns:
+            returned = [str(column) for column in result.columns]
+            raise PlanError(
+                "a function does not return a declared column",
+                hint=did_you_mean(name, returned),
+                step=step,
+                column=name,
+                returned=returned,
+            )
+
+
+# --- sample rows ----------------------------------------------------------------------------------
+
+_SAMPLES: Final[tuple[tuple[Callable[[pa.DataType], Any], tuple[object, object]], ...]] = (
+    (pat.is_boolean, (True, False)),
+    (pat.is_integer, (1, 2)),
+    (pat.is_floating, (1.5, 2.5)),
+    (pat.is_decimal, (Decimal(1), Decimal(2))),
+    (pat.is_large_string, ("a", "b")),
+    (pat.is_large_binary, (b"a", b"b")),
+    (pat.is_date, (date(2020, 1, 1), date(2020, 1, 2))),
+    (pat.is_duration, (timedelta(seconds=1), timedelta(seconds=2))),
+)
+
+
+def sample_frame(schema: pa.Schema, *, repeat: int = 1) -> pd.DataFrame | None:
+    """Return a frame of sample rows without nulls, or ``None`` when a type has no samples.
+
+    Args:
+        schema: Its columns.
+        repeat: How many times the two sample rows are repeated.
+    """
+    arrays = []
+    for field in schema:
+        values = _sample_values(field.type)
+        if values is None:
+            return None
+        arrays.append(pa.array([*values] * repeat, type=field.type))
+    if not arrays:
+        return None
+    return to_pandas(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _sample_values(kind: pa.DataType) -> tuple[object, object] | None:
+    if pat.is_timestamp(kind):
+        zone = None if kind.tz is None else UTC
+        return datetime(2020, 1, 1, tzinfo=zone), datetime(2020, 1, 2, tzinfo=zone)
+    if pat.is_list(kind) or pat.is_large_list(kind):
+        inner = _sample_values(kind.value_type)
+        return None if inner is None else ([inner[0]], [inner[1], inner[0]])
+    if pat.is_struct(kind):
+        members = {member.name: _sample_values(member.type) for member in kind}
+        first = {name: values[0] for name, values in members.items() if values is not None}
+        second = {name: values[1] for name, values in members.items() if values is not None}
+        return (first, second) if len(first) == len(members) else None
+    return next((values for test, values in _SAMPLES if test(kind)), None)
+
+
+__all__ = [
+    "boolean_result",
+    "check_result_columns",
+    "column_result",
+    "empty_frame",
+    "sample_frame",
+    "schema_of_result",
+    "tried",
+    "type_of_column",
+]
