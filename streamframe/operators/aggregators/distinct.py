@@ -1,0 +1,48 @@
+"""Number of distinct values: each (group, value) pair is kept once, in a family of the bucket's table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from streamframe.operators.aggregators.accumulator import StateColumns, Target
+from streamframe.operators.aggregators.values import FoldInput, Slots, kind_of
+from streamframe.state.buckets import FamilySpec
+from streamframe.state.columns import ColumnSpec
+
+
+class Distinct:
+    """Number of distinct values of a column; nulls are not counted.
+
+    A group is known to the family by its slot, which never changes. The values of floats are compared by
+    their bits, with one zero.
+    """
+
+    def __init__(self, column: str, dtype: pa.DataType) -> None:
+        self.name = f"nunique({column})"
+        self.specs: Sequence[ColumnSpec] = (ColumnSpec(self.name, "int64"),)
+        self._kind = kind_of(dtype)
+        text = {"string": pa.large_string(), "binary": pa.large_binary()}
+        self.family = FamilySpec(self.name, (pa.int64(), text.get(self._kind, pa.int64())), ())
+        self._column = column
+
+    def fold(self, target: Target, slots: Slots, rows: FoldInput) -> None:
+        values = rows.values(self._column)
+        chosen, array = values.chosen(slots)
+        if not len(chosen):
+            return
+        if self._kind == "float64":
+            array = (array + 0.0).view(np.int64)
+        family = target.families[self.name]
+        known = len(family)
+        pairs = family.slots([pa.array(chosen.astype(np.int64)), pa.array(array, self.family.key_types[1])])
+        fresh = np.flatnonzero(pairs >= known)
+        if len(fresh):
+            new, first = np.unique(pairs[fresh], return_index=True)
+            family.touch(new)
+            np.add.at(target.columns[self.name], chosen[fresh[first]], 1)
+
+    def merge(self, target: Target, slots: Slots, columns: StateColumns) -> None:
+        raise AssertionError("numbers of distinct values cannot be merged; the plan never asks for it")

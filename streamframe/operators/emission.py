@@ -1,0 +1,179 @@
+"""From state to results: the groups of closed windows, or of what was touched since the last commit."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from streamframe.core.time import MICROS_PER_MS
+from streamframe.operators.aggregators.accumulator import Target
+from streamframe.operators.aggregators.fold import Fold
+from streamframe.operators.aggregators.values import Slots
+from streamframe.operators.folding import BucketId, Folding, window_times
+from streamframe.operators.rows import Marks, Rows
+from streamframe.operators.windows import Panes
+from streamframe.state.buckets import BucketState
+from streamframe.state.table import Table
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Groups with a result: slots of a table.
+
+    Attributes:
+        table: The table.
+        slots: The groups.
+        start: Start of their window, or ``None``.
+    """
+
+    table: Table
+    slots: Slots
+    start: int | None
+
+
+class WindowReader:
+    """Puts windows together from their panes.
+
+    Args:
+        panes: The windows.
+        folding: The aggregate.
+        state: The tables.
+    """
+
+    def __init__(self, panes: Panes, folding: Folding, state: BucketState) -> None:
+        self._panes = panes
+        self._fold: Fold = folding.fold
+        self._key_types = folding.key_types
+        self._state = state
+
+    def windows(self, buckets: Sequence[BucketId], begin: int, end: int) -> list[int]:
+        """Return the windows that start in ``[begin, end)`` and have a bucket among ``buckets`` (sorted)."""
+        if self._panes.direct or self._panes.single:
+            return [start for start, _ in buckets if begin <= start < end]
+        starts: dict[int, None] = {}
+        known = begin
+        for pane in dict.fromkeys(start for start, _ in buckets):
+            first = max(known, int(self._panes.first_window(pane)))
+            last = min(int(self._panes.last_window(pane)), end - 1)
+            for start in range(first, last + 1, self._panes.every):
+                starts[start] = None
+                known = start + self._panes.every
+        return list(starts)
+
+    def groups(self, start: int, buckets: Sequence[BucketId], *, dirty: bool = False) -> Groups:
+        """Return the groups of the window at ``start``.
+
+        Args:
+            start: Start of the window.
+            buckets: All live buckets, sorted.
+            dirty: Only those touched since the last commit.
+        """
+        if self._panes.direct or self._panes.single:
+            table = self._state.table((start, 0))
+            return Groups(table, table.dirty_slots() if dirty else np.arange(len(table)), start)
+        return self._combined(start, buckets, dirty=dirty)
+
+    def _combined(self, start: int, buckets: Sequence[BucketId], *, dirty: bool) -> Groups:
+        table = Table(self._key_types, self._fold.specs)
+        target = Target(table, {})
+        touched: list[Slots] = []
+        for position in range(bisect_left(buckets, (start, 0)), len(buckets)):
+            pane, variant = buckets[position]
+            if pane >= start + self._panes.size:
+                break
+            # Rows of this variant were late for the pane's first windows.
+            if int(self._panes.first_window(pane)) + variant * self._panes.every > start:
+                continue
+            part = self._state.table((pane, variant))
+            rows = np.arange(len(part))
+            slots = table.slots(part.keys.keys(rows))
+            self._fold.merge(target, slots, {name: column[: len(part)] for name, column in part.columns.items()})
+            touched.append(slots[part.dirty_slots()])
+        if not dirty:
+            return Groups(table, np.arange(len(table)), start)
+        return Groups(table, np.unique(np.concatenate(touched)), start)
+
+
+class Presenter:
+    """Makes rows of groups.
+
+    Args:
+        folding: The aggregate.
+        lane: Lane of the rows: a number of its own for each step and task.
+    """
+
+    def __init__(self, folding: Folding, lane: int) -> None:
+        self._folding = folding
+        self._node = folding.node
+        self._lane = lane
+
+    def rows(self, groups: Sequence[Groups]) -> Rows | None:
+        """Return the results of groups, sorted by key within each window; ``None`` when there are none.
+
+        Event time is the last instant of the window, ``end - 1 ms``; without windows that of the newest row.
+        """
+        parts = [part for part in (self._part(each) for each in groups) if part is not None]
+        if not parts:
+            return None
+        schema = self._node.schema
+        columns = {
+            name: pa.concat_arrays([part[name] for part, _ in parts]) if len(parts) > 1 else parts[0][0][name]
+            for name in schema.names
+        }
+        times = np.concatenate([times for _, times in parts])
+        keys = [columns[name] for name in self._node.keys]
+        if self._node.windowed and self._node.emit == "changes":
+            keys.append(columns["window_start"])
+        marks = Marks(
+            times=times,
+            observed=np.maximum.accumulate(times),
+            lanes=self._lane,
+            offsets=np.arange(len(times)),
+            keys=keys,
+        )
+        return Rows(columns, marks)
+
+    def _part(self, groups: Groups) -> tuple[dict[str, pa.Array], Int64Array] | None:
+        fold, table = self._folding.fold, groups.table
+        slots = fold.present(table.columns, groups.slots)
+        if not len(slots):
+            return None
+        keys = table.keys.keys(slots)
+        order = _key_order(keys)
+        slots = slots[order]
+        index = pa.array(order)
+        schema = self._node.schema
+        columns = {
+            name: _as_type(column.take(index), schema.field(name).type)
+            for name, column in zip(self._node.keys, keys, strict=True)
+        }
+        columns |= fold.finish(table.columns, slots)
+        if groups.start is None:
+            return columns, table.columns["newest"][slots]
+        window = self._node.window
+        assert window is not None
+        starts = np.full(len(slots), groups.start, np.int64)
+        columns["window_start"] = window_times(starts)
+        columns["window_end"] = window_times(starts + window.size)
+        return columns, starts + (window.size - MICROS_PER_MS)
+
+
+def _key_order(keys: Sequence[pa.Array]) -> Int64Array:
+    """Return the order of keys, nulls last."""
+    if len(keys) == 1:
+        return np.asarray(pc.array_sort_indices(keys[0])).astype(np.int64)
+    names = [str(number) for number in range(len(keys))]
+    table = pa.table(list(keys), names=names)
+    return np.asarray(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names])).astype(np.int64)
+
+
+def _as_type(column: pa.Array, dtype: pa.DataType) -> pa.Array:
+    return column if column.type == dtype else pc.cast(column, dtype)
