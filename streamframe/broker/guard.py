@@ -85,6 +85,8 @@ def _launch(request: dict[str, object], pids: set[int], *, tied: bool) -> dict[s
     argv = request["argv"]
     assert isinstance(argv, list)
     guard = os.getpid()
+    # Opened here, so that the file exists when the answer arrives.
+    output = os.open(str(request["output"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     pid = os.fork()
     if pid == 0:
         try:
@@ -95,18 +97,18 @@ def _launch(request: dict[str, object], pids: set[int], *, tied: bool) -> dict[s
                 _die_with_parent()
                 if os.getppid() != guard:
                     os._exit(1)  # It died before we could say so.
-            output = os.open(str(request["output"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.chdir(str(request["cwd"]))
-            environment = {name: value for name, value in os.environ.items() if name not in ("CLASSPATH",)}
+            environment = {name: value for name, value in os.environ.items() if name != "CLASSPATH"}
             os.execve(str(argv[0]), [str(word) for word in argv], environment)
         except BaseException as error:
             os.write(2, f"cannot run {argv[0]}: {error}\n".encode())
         finally:
             os._exit(127)
+    os.close(output)
     pids.add(pid)
     return {"pid": pid}
 

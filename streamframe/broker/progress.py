@@ -65,7 +65,8 @@ class ConsoleProgress:
 
     def advance(self, amount: int) -> None:
         self._done += amount
-        if self._draws and time.monotonic() - self._drawn >= _REDRAW_SECONDS:
+        # Bytes arrive in thousands of pieces; steps are few and each is news.
+        if self._draws and (self._unit == "steps" or time.monotonic() - self._drawn >= _REDRAW_SECONDS):
             self._draw()
 
     def end(self) -> None:

@@ -131,7 +131,7 @@ def _read(path: Path) -> dict[str, Any] | None:
             raise ValueError("another format")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             "a state file of the local broker cannot be used",
             hint="stop its processes yourself if there are any, then delete the file",
