@@ -87,7 +87,8 @@ Place = tuple[str, int]
 def split_errors(messages: list[Message]) -> tuple[list[Message], list[tuple[Message, KafkaError]]]:
     """Separate records from the client's notes among them (partition ends, errors), both in order."""
     errors = list(map(Message.error, messages))
-    if errors.count(None) == len(errors):
+    # Not `count(None)`: an error compared with None leaves an exception behind that surfaces anywhere.
+    if not any(errors):
         return messages, []
     records = [message for message, error in zip(messages, errors, strict=True) if error is None]
     notes = [(message, error) for message, error in zip(messages, errors, strict=True) if error is not None]

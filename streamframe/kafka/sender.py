@@ -86,7 +86,7 @@ class Sender:
             values = [value for _, value in before]
             self.write(OutputBatch(topic=partition.topic, values=values, keys=keys, partitions=partition.partition))
             report = _offset_report(partition, ends, failures)
-            self._produce_when_there_is_room(partition.topic, (last_value, last_key, partition.partition, None, report))
+            self._produce_when_there_is_room(partition.topic, (last_value, last_key, partition.partition, report))
         self.flush()
         if failures:
             raise failures[0]
