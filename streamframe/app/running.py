@@ -60,7 +60,7 @@ def run_spawned(
     supervisor = supervise(program, app.name, settings, workers=workers, bounded=bounded, events=log_event)
     result = supervisor.run()
     if result.report is not None and result.exit_code != 0:
-        raise result.report.as_error()
+        raise result.report.error
     return result
 
 
