@@ -109,11 +109,14 @@ class Cluster:
         )
         return Program(context, stores, metadata)
 
-    def send(self, topic: str, rows: Sequence[Any], partition: int = 0, **record: Any) -> None:
-        """Append rows (mappings become JSON, bytes stay) to an input partition."""
+    def send(self, topic: str, rows: Sequence[Any], partition: int = 0, *, by: str = "", **record: Any) -> None:
+        """Append rows (mappings become JSON, bytes stay) to an input partition; ``by``: the column of the key."""
         log = self.logs[TopicPartition(topic, partition)]
         for row in rows:
-            log.append(LogRecord(row if row is None or isinstance(row, bytes) else json.dumps(row).encode(), **record))
+            value = row if row is None or isinstance(row, bytes) else json.dumps(row).encode()
+            if by:
+                record["key"] = None if row[by] is None else row[by].encode()
+            log.append(LogRecord(value, **record))
 
     def read(self, task_id: TaskId, source: TopicPartition, limit: int) -> int:
         """Let a task process up to ``limit`` records of one of its inputs; return how many."""
@@ -168,7 +171,7 @@ class Cluster:
     def run(self, limit: int = 1 << 30, *, flush: bool = False) -> Cluster:
         """Process everything, senders first, and commit every task."""
         for task_id, task in self.tasks.items():
-            while any([self.read(task_id, source, limit) for source in task.positions]):
+            while sum(self.read(task_id, source, limit) for source in task.positions):
                 self.commit(task_id)
             self.commit(task_id, flush=flush)
         return self

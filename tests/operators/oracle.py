@@ -139,7 +139,9 @@ FUNCTIONS: dict[str, Callable[[list], Any]] = {
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Equal, floats up to the rounding of sums in another order."""
+    """Equal, floats up to the rounding of sums in another order; integers must be integers."""
     if isinstance(left, float) and isinstance(right, float | int) and not isinstance(right, bool):
         return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9)
+    if left == 0 and right == 0:
+        return isinstance(left, bool) == isinstance(right, bool)  # the sum of no floats is 0 here
     return type(left) is type(right) and left == right
