@@ -117,6 +117,12 @@ def input_failure(error: KafkaError, **where: object) -> StreamFrameError | None
             hint="give every installation its own kafka.instance; after a crash the name is free when the session ends",
             **where,
         )
+    if lacks_new_protocol(error):
+        return ConfigError(
+            "the broker does not have the new group protocol",
+            hint="set kafka.group_protocol to 'auto' or 'classic'",
+            **where,
+        )
     if facts.code in PERMISSION_CODES | SETTING_CODES | MISSING_TOPIC_CODES:
         return as_error(error, "the consumer cannot go on", **where)
     if facts.fatal or facts.code == FATAL:

@@ -30,7 +30,7 @@ from streamframe.kafka.codes import PERMISSION_CODES
 from streamframe.kafka.consumer import InputConsumer, client_offsets
 from streamframe.kafka.deadline import Deadline
 from streamframe.kafka.errors import as_error, facts_of, transactional
-from streamframe.kafka.sender import Sender
+from streamframe.kafka.sender import Sender, Written
 from streamframe.kafka.watchdog import Watchdog, watched
 
 INIT_RETRY_SECONDS: Final = 0.1
@@ -181,10 +181,10 @@ class TransactionalProducer(_Sending):
         with self._judged("commit"):
             self._begin()
             sender = self._open_sender
-            ends: Mapping[TopicPartition, Offset] = {}
+            written = Written(ends={}, failures=())
             if any(request.changelog.values()):
                 with self._watched("flush"):
-                    ends = sender.write_changelog(request.changelog)
+                    written = sender.write_changelog(request.changelog)
             offsets = client_offsets(request.offsets)
             if offsets:
                 metadata = consumer.group_metadata()
@@ -192,8 +192,9 @@ class TransactionalProducer(_Sending):
                     sender.client.send_offsets_to_transaction(offsets, metadata, self._timeout)
             with self._watched("commit_transaction"):
                 sender.client.commit_transaction(self._timeout)
+        assert not written.failures, written.failures
         self._move(TransactionState.READY)
-        return ends
+        return written.ends
 
     def abort(self) -> None:
         """Abort the open transaction, if any."""
@@ -264,10 +265,12 @@ class IdempotentProducer(_Sending):
     def commit(self, request: CommitRequest, consumer: InputConsumer) -> Mapping[TopicPartition, Offset]:
         """Wait until everything is written, then commit the offsets."""
         with transactional("commit"), self._watched("flush"):
-            ends = self._open_sender.write_changelog(request.changelog)
+            written = self._open_sender.write_changelog(request.changelog)
+        if written.failures:
+            raise ProducerFenced(written.failures[0])
         with self._watched("commit of offsets"):
             consumer.commit(request.offsets)
-        return ends
+        return written.ends
 
     def abort(self) -> None:
         """Do nothing: what was produced is written, and will be written again. That is the guarantee."""

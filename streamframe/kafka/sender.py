@@ -10,16 +10,17 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from streamframe.core.batch import OutputBatch
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine.ports import OutcomeUnknown
 from streamframe.kafka.deadline import Deadline
-from streamframe.kafka.errors import transaction_error
+from streamframe.kafka.errors import facts_of
 
 SLICE: Final = 2_000
 """Records between two looks at what the client has to report; reported records count against its queue."""
@@ -33,6 +34,20 @@ NOW: Final = 0
 """The client puts in the time of writing."""
 
 ChangelogRecords = Mapping[TopicPartition, Sequence[tuple[bytes, bytes | None]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of changelog records.
+
+    Attributes:
+        ends: The next offset of each changelog partition whose last record was written.
+        failures: What the client said of those that were not. Its reports do not tell what follows from that:
+            the next transactional call does.
+    """
+
+    ends: Mapping[TopicPartition, Offset]
+    failures: Sequence[str]
 
 
 class Sender:
@@ -65,18 +80,15 @@ class Sender:
             if not number % SLICE:
                 self.client.poll(0)
 
-    def write_changelog(self, records: ChangelogRecords) -> dict[TopicPartition, Offset]:
-        """Write changelog records, and wait until everything that was queued is written.
-
-        Returns:
-            The next offset of each changelog partition that got a record.
+    def write_changelog(self, records: ChangelogRecords) -> Written:
+        """Write changelog records, and wait until everything that was queued is written or has failed.
 
         Raises:
             KafkaException, SystemError: As the client raises them.
             OutcomeUnknown: Not written in time.
         """
         ends: dict[TopicPartition, Offset] = {}
-        failures: list[BaseException] = []
+        failures: list[str] = []
         for partition in sorted(records):
             if not records[partition]:
                 continue
@@ -88,9 +100,7 @@ class Sender:
             report = _offset_report(partition, ends, failures)
             self._produce_when_there_is_room(partition.topic, (last_value, last_key, partition.partition, report))
         self.flush()
-        if failures:
-            raise failures[0]
-        return ends
+        return Written(ends=ends, failures=failures)
 
     def flush(self) -> None:
         """Wait until everything that was queued is written or has failed.
@@ -140,12 +150,12 @@ def _plain(numbers: Any) -> Any:
 
 
 def _offset_report(
-    partition: TopicPartition, ends: dict[TopicPartition, Offset], failures: list[BaseException]
+    partition: TopicPartition, ends: dict[TopicPartition, Offset], failures: list[str]
 ) -> Callable[[KafkaError | None, Message], None]:
     def report(error: KafkaError | None, message: Message) -> None:
         offset = None if error is not None else message.offset()
         if offset is None:
-            failures.append(transaction_error(KafkaException(error), "changelog"))
+            failures.append(f"changelog {partition}: {'no offset' if error is None else facts_of(error).text}")
         else:
             ends[partition] = Offset(offset + 1)
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as ClientPartition
@@ -122,7 +122,7 @@ class Cluster:
         self.admin = TopicAdmin(self.settings, ClientLog(logging.getLogger("test")))
         self._open: list[Callable[[], object]] = []
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -231,19 +231,19 @@ def request(
     return CommitRequest(offsets=committed, changelog=changelog or {})
 
 
+def changelog_reads(member: Member, changelog: TopicPartition) -> list[ChangelogRead]:
+    """Return the slices of a changelog that a member has read so far."""
+    return [event for event in member.events if isinstance(event, ChangelogRead) and event.changelog == changelog]
+
+
 def restored(member: Member, changelog: TopicPartition) -> list[tuple[bytes, bytes | None]]:
     """Return the changelog records that a member has read so far."""
-    return [
-        pair
-        for event in member.events
-        if isinstance(event, ChangelogRead) and event.changelog == changelog
-        for pair in event.records
-    ]
+    return [pair for event in changelog_reads(member, changelog) for pair in event.records]
 
 
 def restore_position(member: Member, changelog: TopicPartition) -> int:
     """Return how far a member has read a changelog."""
-    reads = [event for event in member.events if isinstance(event, ChangelogRead) and event.changelog == changelog]
+    reads = changelog_reads(member, changelog)
     return reads[-1].position if reads else -1
 
 

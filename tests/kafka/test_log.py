@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from streamframe.core.ids import NO_OFFSET, TopicPartition
+from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
 from streamframe.engine.events import PartitionsAssigned, PartitionsRevoked, RecordsRead
 from streamframe.engine.ports import LATEST, Bounds, Committed, OutcomeUnknown, ProducerFenced, TransactionAborted
 from tests.kafka.cluster import Cluster, output, request, until
@@ -43,7 +43,7 @@ def test_a_commit_makes_output_offsets_and_their_text_count_together(cluster):
     member.log.await_visible()
     assert cluster.read(sink) == [b"1", b"2"]
     assert cluster.read(changelog) == [b"v", None]
-    assert member.log.committed([source]) == {source: Committed(2, '{"stream_time": 5}')}
+    assert member.log.committed([source]) == {source: Committed(Offset(2), '{"stream_time": 5}')}
 
 
 def test_nothing_of_an_aborted_transaction_counts_and_the_next_one_does(cluster):
@@ -82,7 +82,7 @@ def test_at_least_once_writes_then_commits_the_offsets_without_a_transaction(clu
     ends = member.log.commit(request({source: (1, "text")}, {changelog: [(b"k", b"v")]}))
     assert ends == {changelog: 1}
     assert cluster.read(sink, "read_uncommitted") == [b"1"]
-    assert member.log.committed([source]) == {source: Committed(1, "text")}
+    assert member.log.committed([source]) == {source: Committed(Offset(1), "text")}
     # No marker follows the record.
     assert member.log.changelog_bounds(changelog).end == 1
 
@@ -204,7 +204,7 @@ def test_what_is_committed_inside_the_revoke_barrier_is_where_the_next_owner_sta
     (moved,) = second.owned
     cluster.write(moved, b"new")
     assert second.read(moved, 1) == [b"new"]
-    assert second.log.committed([moved]) == {moved: Committed(10, "seen")}
+    assert second.log.committed([moved]) == {moved: Committed(Offset(10), "seen")}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -320,7 +320,7 @@ def test_the_end_of_a_transactional_topic_is_behind_its_markers(cluster):
     member = cluster.member(cluster.options(source.topic))
     member.until(lambda: member.ends.get(source) == 4)
     assert member.records[source] == [b"x"]
-    assert member.log.bounds([source]) == {source: Bounds(0, 4)}
+    assert member.log.bounds([source]) == {source: Bounds(Offset(0), Offset(4))}
     assert member.log.lag() == {source: (4, 4)}
 
 
@@ -342,9 +342,9 @@ def test_bounds_end_at_an_open_transaction(cluster):
     writer.produce(source.topic, b"open")
     writer.flush()
     member = cluster.member(cluster.options(source.topic))
-    assert member.log.bounds([source]) == {source: Bounds(0, 1)}
+    assert member.log.bounds([source]) == {source: Bounds(Offset(0), Offset(1))}
     writer.commit_transaction()
-    until(lambda: member.log.bounds([source]) == {source: Bounds(0, 3)})
+    until(lambda: member.log.bounds([source]) == {source: Bounds(Offset(0), Offset(3))})
 
 
 def test_records_of_one_poll_come_as_one_batch_per_partition(cluster):
