@@ -119,7 +119,7 @@ def type_of_hint(annotation: Any, name: str) -> tuple[pa.DataType, bool]:
     if origin is typing.Union or origin is types.UnionType:
         return _type_of_union(annotation, name)
     if origin is typing.Literal:
-        return _one_type({type(value) for value in arguments}, annotation, name), False
+        return _one_type([type(value) for value in arguments], annotation, name), False
     if origin is not None:
         return _type_of_container(annotation, name), False
     return _type_of_class(annotation, name), False
@@ -156,7 +156,7 @@ def _type_of_class(annotation: Any, name: str) -> pa.DataType:
         return _TYPE_BY_CLASS[annotation]
     if isinstance(annotation, type):
         if issubclass(annotation, Enum):
-            return _one_type({type(member.value) for member in annotation}, annotation, name)
+            return _one_type([type(member.value) for member in annotation], annotation, name)
         fields = fields_of_class(annotation)
         if fields:
             return pa.struct(fields)
@@ -167,10 +167,10 @@ def _type_of_class(annotation: Any, name: str) -> pa.DataType:
     raise _no_type(annotation, name)
 
 
-def _one_type(classes: set[type], annotation: Any, name: str) -> pa.DataType:
-    if len(classes) != 1:
+def _one_type(classes: list[type], annotation: Any, name: str) -> pa.DataType:
+    if not classes or any(one is not classes[0] for one in classes):
         raise _no_type(annotation, name)
-    return _type_of_class(classes.pop(), name)
+    return _type_of_class(classes[0], name)
 
 
 def _no_type(annotation: Any, name: str) -> PlanError:

@@ -25,7 +25,7 @@ import pyarrow as pa
 from streamframe.serde.base import NO_ROWS, Columns, Decoded, RowError, positions_of_good_rows
 from streamframe.serde.json_columns import JsonColumn, Verdict, json_column, json_member_names
 
-SLICE_ROWS: Final = 8192
+SLICE_ROWS: Final = 4096
 """Records decoded at a time: their Python objects should stay in the second-level cache."""
 
 
