@@ -1,7 +1,7 @@
 """Columns to the DataFrames that user functions get, and what they return to columns.
 
 A frame is plain: RangeIndex, the dtypes of pandas 3, writable, and it shares no memory with the columns. The dtype
-of a column follows from the schema, never from the values of a batch (``docs/decisions/0004``):
+of a column follows from the schema, never from the values of a batch (``docs/decisions/0003``):
 
 ==========================  =====================================  ==============================
 type                        may be null                            required

@@ -1,3 +1,5 @@
+"""Any description of columns becomes one schema with the types of the engine."""
+
 import dataclasses
 
 import pyarrow as pa

@@ -1,3 +1,5 @@
+"""A serde is a value."""
+
 from streamframe.core.serde_spec import SerdeSpec
 
 

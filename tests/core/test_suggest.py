@@ -1,3 +1,5 @@
+"""The nearest known name is suggested, or none."""
+
 from streamframe.core.suggest import did_you_mean
 
 

@@ -1,3 +1,5 @@
+"""Classes of annotated fields describe columns, under the names that stand in records."""
+
 import dataclasses
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta

@@ -1,3 +1,5 @@
+"""Types are written as text, and a misspelt one gives a hint."""
+
 import pyarrow as pa
 import pytest
 

@@ -1,3 +1,5 @@
+"""The positions of good rows leave out errors and nulls."""
+
 import numpy as np
 
 from streamframe.serde.base import NO_ROWS, RowError, positions_of_good_rows

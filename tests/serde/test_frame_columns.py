@@ -1,3 +1,5 @@
+"""What users return becomes columns where nothing is lost, and a clear error where something would be."""
+
 from datetime import UTC, date, datetime
 
 import numpy as np

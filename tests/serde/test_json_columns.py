@@ -1,3 +1,5 @@
+"""A column is built with its type, and what does not fit is named and null."""
+
 import pyarrow as pa
 import pytest
 

@@ -150,6 +150,12 @@ def test_the_message_names_the_path_of_the_wrong_value():
     assert error.message == "expected an ISO 8601 time, got 'yesterday' - at `$.t`"
 
 
+def test_a_record_with_several_bad_values_is_one_error_about_the_first_in_the_schema():
+    decoded = decode(record(i=str(2**63), t='"yesterday"'), GOOD, record(t='"?"'), fields=["t", "i"])
+    assert [(error.row, error.kind) for error in decoded.errors] == [(0, "range"), (2, "time")]
+    assert decoded.columns["i"].to_pylist() == [1]
+
+
 def test_null_values_are_neither_rows_nor_errors():
     decoded = decode(None, GOOD, None, b"x", GOOD)
     assert decoded.null_rows.tolist() == [0, 2]

@@ -1,3 +1,5 @@
+"""Rows become JSON that the decoder, and any other program, reads as it was."""
+
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal

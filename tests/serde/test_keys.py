@@ -1,3 +1,5 @@
+"""Keys are equal exactly when the values are."""
+
 from datetime import UTC, date, datetime
 from decimal import Decimal
 

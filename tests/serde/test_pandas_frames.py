@@ -1,3 +1,5 @@
+"""Frames have the dtypes of the schema, whatever is in the batch, and share no memory with columns."""
+
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 

@@ -1,3 +1,5 @@
+"""A serde is found by its name, and says at once what it cannot carry."""
+
 import pyarrow as pa
 import pytest
 

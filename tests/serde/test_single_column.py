@@ -1,3 +1,5 @@
+"""Raw and string payloads go through unchanged; text that is not UTF-8 is set aside alone."""
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
