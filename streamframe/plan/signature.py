@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 from streamframe.core.time import format_duration
 from streamframe.plan.nodes import Aggregate, Aggregation, Window
-from streamframe.plan.topology import Role, Topology
+from streamframe.plan.topology import Role, Stage, SubTopology, Topology
 
 
 def state_signature(topology: Topology) -> str:
     """Return the signature of all stores, sorted by their names; empty when nothing is stored."""
     signatures = {
-        stage.node.name: "\n".join(_lines(stage.node, "none" if stage.repartition is None else stage.repartition.topic))
+        stage.node.name: "\n".join(_lines(stage.node, partition_text(sub, stage)))
         for sub in topology.sub_topologies
         for stage in sub.stages
         if stage.role is Role.AGGREGATE and isinstance(stage.node, Aggregate)
@@ -31,14 +31,24 @@ def fingerprint(topology: Topology) -> str:
     return hashlib.sha256(state_signature(topology).encode()).hexdigest()
 
 
-def _lines(node: Aggregate, repartition: str) -> Iterator[str]:
+def partition_text(sub: SubTopology, stage: Stage) -> str:
+    """Return in words how rows found the partition of their key, for a stage that keeps state."""
+    keys = [repartition.aggregate.keys for repartition in sub.repartitions]
+    if stage.repartition is not None:
+        return f"{', '.join(stage.repartition.aggregate.keys)} (repartition topic)"
+    if keys:
+        return f"{', '.join(keys[0])} (repartition topic of an earlier step)"
+    return f"{', '.join(sub.sources[0].key)} (message key)"
+
+
+def _lines(node: Aggregate, partitioned: str) -> Iterator[str]:
     types = {name: node.input.schema.field(name).type for name in node.input.schema.names}
     yield f"store {node.name}"
     for key in node.keys:
         yield f"  key {key}: {types[key]}"
     yield f"  null keys: {'kept' if node.keep_null_keys else 'dropped'}"
     # Where a key lives depends on who chose the partition: the producers of the topic, or we.
-    yield f"  repartition: {repartition}"
+    yield f"  partitioned by: {partitioned}"
     yield f"  window: {window_text(node.window)}"
     for aggregation in node.aggregations:
         inputs = ", ".join(f"{name}: {types[name]}" for name in aggregation.inputs)
