@@ -2,11 +2,11 @@
 
 What a value becomes: times and durations the integer of their unit, or with ``iso`` a text such as
 ``2026-01-01T00:00:00.000Z``; dates ``YYYY-MM-DD``; binaries base64; decimals text; NaN and infinity null. Times
-inside lists, maps and structs are always integers. Everything but ``iso`` text is read back by the decoder as it
-was.
+inside lists, maps and structs are always integers. The decoder reads all this back as it was, but for the nanoseconds
+of ``iso`` text.
 
-The rows are written as lines into one buffer that is cut at the newlines: JSON holds no raw newline, and this is a
-fifth faster than one buffer for each row.
+The rows are written as lines into one buffer that is cut at the newlines: JSON holds no raw newline, and this is an
+eighth faster than one buffer for each row.
 """
 
 from __future__ import annotations
