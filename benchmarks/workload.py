@@ -92,17 +92,27 @@ def produce(bootstrap: str, topic: str, frame: pd.DataFrame, *, partitions: int)
 
 
 def tumbling_totals(
-    frame: pd.DataFrame, partition: pd.Series, keys: list[str], *, size_ms: int, grace_ms: int
+    frame: pd.DataFrame,
+    partition: pd.Series,
+    keys: list[str],
+    *,
+    size_ms: int,
+    grace_ms: int,
+    repartitioned: bool,
 ) -> pd.DataFrame:
     """Return the rows that a tumbling window must emit as final, computed by plain pandas.
 
     A row is late iff the running maximum of its own partition's event time, itself included, is at or
-    beyond the end of its window plus grace. A window is final once the minimum over the partitions is.
+    beyond the end of its window plus grace. A window is final once the stream time of the partitions that
+    feed its step is: of its own partition when the rows are grouped by the message key, else the minimum
+    over all partitions.
     """
     observed = frame["ts"].groupby(partition).cummax()
     start = frame["ts"] // size_ms * size_ms
     on_time = observed < start + size_ms + grace_ms
-    watermark = frame["ts"].groupby(partition).max().min()
+    watermark = frame["ts"].groupby(partition).transform("max")
+    if repartitioned:
+        watermark = watermark.min()
     closed = start + size_ms + grace_ms <= watermark
     rows = frame.assign(window_start=start, amount=frame["cents"] / 100)[on_time & closed]
     grouped = rows.groupby([*keys, "window_start"], sort=True)["amount"]

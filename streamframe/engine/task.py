@@ -134,8 +134,9 @@ class Task:
         """Whether there is something that the last commit does not cover."""
         if not self.running:
             return False
+        # A negative position is a rule (``EARLIEST``), not a place: nothing was read there yet.
         return self.active_program.dirty or any(
-            self.committed.get(tp) != position for tp, position in self.positions.items()
+            position >= 0 and self.committed.get(tp) != position for tp, position in self.positions.items()
         )
 
     def _to(self, state: TaskState) -> None:

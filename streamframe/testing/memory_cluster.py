@@ -212,5 +212,11 @@ class MemoryCluster:
         return ends, tuple(sorted((tp, c.offset) for tp, c in self.broker.committed.items()))
 
     def _busy(self) -> bool:
-        workers = [member.driver.worker for member in self.members.values() if not member.driver.done]
-        return any(task.ahead or not task.running for worker in workers for task in worker.tasks.values())
+        for member in self.members.values():
+            worker = member.driver.worker
+            if not member.driver.done and (
+                any(member.log.lag().values())
+                or any(task.ahead or not task.running for task in worker.tasks.values())
+            ):
+                return True
+        return False

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from streamframe.core.errors import RecordError, StateError, TopologyMismatch, Unavailable
-from streamframe.core.ids import TopicPartition
+from streamframe.core.ids import NO_OFFSET, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.ports import ChangelogBounds, Committed
@@ -223,6 +223,18 @@ def test_a_revocation_whose_commit_fails_closes_without_committing() -> None:
 
     assert [close.task for close in of(cmd.CloseStore, after)] == [T0]
     assert [fetch.task for fetch in of(cmd.FetchCommitted, after)] == [T1]
+
+
+def test_a_task_that_never_read_a_record_is_not_ahead_of_the_last_commit() -> None:
+    found = worker(topology(stateful=False))
+    found.handle(ev.Tick(now=SECOND))
+    for command in of(cmd.FetchCommitted, found.handle(ev.PartitionsAssigned(partitions=(IN0,)))):
+        found.handle(ev.CommittedFetched(task=T0, epoch=command.epoch, committed={IN0: Committed(NO_OFFSET)}))
+    assert found.tasks[T0].running
+
+    assert of(cmd.Commit, commit_due(found)) == []
+    assert of(cmd.Commit, found.handle(ev.PartitionsRevoked(partitions=(IN0,)))) == []
+    assert found.tasks == {}
 
 
 def test_lost_partitions_are_closed_and_the_open_transaction_is_aborted() -> None:
