@@ -4,7 +4,7 @@
 
     $STREAMFRAME_CACHE, or $XDG_CACHE_HOME/streamframe, or ~/.cache/streamframe
     ├── kafka/4.1.2/jars/           the release
-    ├── kafka/4.1.2/bootstrap.checkpoint   the feature levels of a freshly formatted node
+    ├── kafka/4.1.2/template/       the data directory of a node that was only formatted
     ├── kafka/4.1.2/start-KEY.aot   image of the loaded classes, for one Java and one class path
     ├── kafka/4.1.2.lock            held by the one process that prepares the release
     ├── data/9092/                  data of the broker of that port

@@ -7,9 +7,11 @@
     node1/server.log          what Kafka says (the one of the start before: server.log.1)
     node1/out.log             what Java itself says
 
-Kafka's formatting tool takes half a second of Java for two small files, so they are written here. The
-feature levels come from the tool all the same (`Release.checkpoint`): a node that finds none starts with
-transactions of the old protocol and without the new group protocol, and says nothing.
+Kafka's formatting tool takes half a second of Java for two small files, so nodes are formatted here: one
+file says which cluster and node it is, the other one, with the feature levels to begin with, was made by
+the tool once for all (`Release.template`; its place and name differ between releases). A node that finds
+no feature levels starts with transactions of the old protocol, without the new group protocol, and says
+nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def make_node(
     )
     (place / "server.properties").write_text(render(properties))
     if not (log_dir / "meta.properties").exists():
-        shutil.copyfile(release.checkpoint, log_dir / "bootstrap.checkpoint")
+        shutil.copytree(release.template, log_dir, copy_function=shutil.copyfile, dirs_exist_ok=True)
         # Last, because it is what makes the directory a formatted one.
         meta = f"version=1\ncluster.id={cluster_id}\nnode.id={node}\ndirectory.id={new_uuid()}\n"
         write_whole(log_dir / "meta.properties", meta.encode())

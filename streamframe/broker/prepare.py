@@ -20,9 +20,10 @@ from streamframe.broker.boot import PortsLost, choose_ports, launch_node, wait_u
 from streamframe.broker.caches import cache_home, locked, make_dir
 from streamframe.broker.jars import fetch_jars
 from streamframe.broker.java import Java, find_java
-from streamframe.broker.nodes import make_node, new_uuid, node_dir
+from streamframe.broker.nodes import make_node, new_uuid
 from streamframe.broker.process import Guard, end_processes
 from streamframe.broker.progress import Progress
+from streamframe.broker.properties import node_properties, render
 from streamframe.broker.release import FIRST_JAVA_WITH_AOT, Release, format_command
 from streamframe.broker.spec import BrokerSpec
 from streamframe.broker.state import RunningCluster
@@ -51,11 +52,9 @@ def prepare(version: str, progress: Progress) -> Release:
     with locked(home.with_name(f"{version}.lock"), on_wait=waiting):
         if not (home / "jars").is_dir():
             fetch_jars(version, home / "jars", progress)
-        release = Release(
-            version=version, java=java, jars=_jars(home), checkpoint=home / "bootstrap.checkpoint", image=None
-        )
+        release = Release(version=version, java=java, jars=_jars(home), template=home / "template", image=None)
         image = _image_path(home, release)
-        if not release.checkpoint.exists() or not (image.exists() or _given_up(image).exists()):
+        if not release.template.exists() or not (image.exists() or _given_up(image).exists()):
             _make_ready(release, home, image, progress)
     return replace(release, image=image if image.exists() else None)
 
@@ -63,10 +62,10 @@ def prepare(version: str, progress: Progress) -> Release:
 def _ready(version: str, java: Java) -> Release | None:
     """Return the release if all of it is there; no lock is needed, since files appear complete."""
     home = cache_home() / "kafka" / version
-    checkpoint = home / "bootstrap.checkpoint"
-    if not (home / "jars").is_dir() or not checkpoint.exists():
+    template = home / "template"
+    if not (home / "jars").is_dir() or not template.is_dir():
         return None
-    release = Release(version=version, java=java, jars=_jars(home), checkpoint=checkpoint)
+    release = Release(version=version, java=java, jars=_jars(home), template=template)
     image = _image_path(home, release)
     if image.exists():
         return replace(release, image=image)
@@ -75,8 +74,8 @@ def _ready(version: str, java: Java) -> Release | None:
 
 def _make_ready(release: Release, home: Path, image: Path, progress: Progress) -> None:
     progress.begin(f"preparing quick starts (once for Java {release.java.major})", 3, "steps")
-    if not release.checkpoint.exists():
-        _make_checkpoint(release, home)
+    if not release.template.exists():
+        _make_template(release, home)
     progress.advance(1)
     if not image.exists():
         try:
@@ -88,27 +87,28 @@ def _make_ready(release: Release, home: Path, image: Path, progress: Progress) -
     progress.end()
 
 
-def _make_checkpoint(release: Release, home: Path) -> None:
-    """Let Kafka format a directory, and keep the file that tells a new node its feature levels."""
+def _make_template(release: Release, home: Path) -> None:
+    """Let Kafka format a directory, and keep all but the names of its cluster and node."""
     spec = BrokerSpec(port=0, version=release.version)
     with _scratch(home) as scratch:
-        (scratch / "checkpoint").touch()
-        # The node is made like any other, then formatted anew by Kafka's own tool.
-        draft = replace(release, checkpoint=scratch / "checkpoint")
-        make_node(scratch, 1, spec=spec, release=draft, cluster_id=new_uuid(), ports=choose_ports(spec))
-        place = node_dir(scratch, 1)
-        shutil.rmtree(place / "data")
-        command = format_command(release, properties=place / "server.properties", cluster_id=new_uuid())
+        broker_ports, controller_ports = choose_ports(spec)
+        made = scratch / "data"
+        properties = node_properties(
+            spec, node=1, broker_ports=broker_ports, controller_ports=controller_ports, log_dir=made
+        )
+        (scratch / "server.properties").write_text(render(properties))
+        command = format_command(release, properties=scratch / "server.properties", cluster_id=new_uuid())
         answer = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=_FORMAT_SECONDS_MAX, cwd=scratch
         )
-        made = place / "data" / "bootstrap.checkpoint"
-        if answer.returncode != 0 or not made.exists():
+        levels = list(made.rglob("*.checkpoint"))
+        if answer.returncode != 0 or not levels:
             raise ConfigError(
                 f"Kafka {release.version} cannot format a directory\n{(answer.stdout + answer.stderr).strip()[-2000:]}",
                 java=str(release.java.path),
             )
-        made.replace(release.checkpoint)
+        (made / "meta.properties").unlink()
+        made.rename(release.template)
 
 
 def _record_image(release: Release, home: Path, image: Path, progress: Progress) -> None:

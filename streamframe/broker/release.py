@@ -34,14 +34,14 @@ class Release:
         version: Kafka's release.
         java: The Java.
         jars: The class path, sorted: a class image fits one order of it only.
-        checkpoint: File with the feature levels that a freshly formatted node begins with.
+        template: Directory with what Kafka's formatting tool makes, less the names of cluster and node.
         image: Image of the loaded classes for this Java and class path; ``None`` where there is none.
     """
 
     version: str
     java: Java
     jars: tuple[Path, ...]
-    checkpoint: Path
+    template: Path
     image: Path | None = None
 
     @property

@@ -39,7 +39,13 @@ def start_owner(place, *, argv=None, grace=0.0, then=WAIT):
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER + then, json.dumps(options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    return owner, json.loads(owner.stdout.readline())
+    return owner, json.loads(first_line(owner))
+
+
+def first_line(process):
+    """Return the next line that a process writes to its pipe."""
+    assert process.stdout is not None
+    return process.stdout.readline()
 
 
 def wait_until(condition, seconds_max=20.0):

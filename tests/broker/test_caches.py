@@ -9,6 +9,7 @@ import pytest
 
 from streamframe.broker.caches import cache_home, locked, make_dir, write_whole
 from streamframe.core.errors import ConfigError
+from tests.broker.processes import first_line
 
 HOLD_LOCK = """
 import sys, time
@@ -36,11 +37,12 @@ def test_a_second_process_waits_for_the_lock_and_hears_who_holds_it(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", HOLD_LOCK, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
-        assert holder.stdout.readline() == b"held\n"
+        assert first_line(holder) == b"held\n"
         heard = []
 
         def release(owner):
             heard.append(int(owner))
+            assert holder.stdin is not None
             holder.stdin.close()
 
         with locked(path, on_wait=release):
@@ -53,7 +55,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", HOLD_LOCK, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
-        assert holder.stdout.readline() == b"held\n"
+        assert first_line(holder) == b"held\n"
         holder.kill()
         holder.wait()
         began = time.monotonic()

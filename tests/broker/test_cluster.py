@@ -16,7 +16,7 @@ from streamframe.broker import BrokerSpec, LocalCluster
 from streamframe.broker.ports import free_ports
 from streamframe.broker.process import identify
 from streamframe.core.errors import ConfigError
-from tests.broker.processes import wait_until
+from tests.broker.processes import first_line, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -117,7 +117,7 @@ def test_data_in_a_directory_of_ones_own_survive_a_stop(tmp_path):
 
 def test_a_killed_process_takes_its_broker_and_its_scratch_directory_with_it():
     with subprocess.Popen([sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
-        started = json.loads(owner.stdout.readline())
+        started = json.loads(first_line(owner))
         assert identify(started["pid"]) is not None
         owner.send_signal(signal.SIGKILL)
         assert wait_until(lambda: identify(started["pid"]) is None)

@@ -10,10 +10,14 @@ from streamframe.broker.spec import BrokerSpec
 
 
 def make(data_dir, node=1, port=7001):
-    checkpoint = data_dir / "checkpoint"
-    checkpoint.write_bytes(b"feature levels")
+    template = data_dir / "template"
+    (template / "metadata").mkdir(parents=True, exist_ok=True)
+    levels = template / "metadata" / "0.checkpoint"
+    if not levels.exists():
+        levels.write_bytes(b"feature levels")
+        levels.chmod(0o400)  # As the tool leaves it; the copies must be writable.
     java = Java(path=Path("/java"), major=25, text="25")
-    release = Release(version="4.1.2", java=java, jars=(), checkpoint=checkpoint)
+    release = Release(version="4.1.2", java=java, jars=(), template=template)
     make_node(data_dir, node, spec=BrokerSpec(), release=release, cluster_id="cluster", ports=((port,), (8001,)))
     return data_dir / f"node{node}"
 
@@ -27,7 +31,7 @@ def test_a_random_id_is_sixteen_bytes_and_does_not_look_like_an_option():
 
 def test_a_new_node_is_formatted_with_the_feature_levels_of_the_release(tmp_path):
     place = make(tmp_path)
-    assert (place / "data" / "bootstrap.checkpoint").read_bytes() == b"feature levels"
+    assert (place / "data" / "metadata" / "0.checkpoint").read_bytes() == b"feature levels"
     meta = dict(line.split("=") for line in (place / "data" / "meta.properties").read_text().split())
     assert meta.pop("directory.id")
     assert meta == {"version": "1", "cluster.id": "cluster", "node.id": "1"}
@@ -36,20 +40,20 @@ def test_a_new_node_is_formatted_with_the_feature_levels_of_the_release(tmp_path
 def test_a_node_is_formatted_once_but_may_move_to_another_port(tmp_path):
     place = make(tmp_path)
     meta = (place / "data" / "meta.properties").read_text()
-    (place / "data" / "bootstrap.checkpoint").unlink()
+    (place / "data" / "metadata" / "0.checkpoint").unlink()
     make(tmp_path, port=7999)
     assert (place / "data" / "meta.properties").read_text() == meta
-    assert not (place / "data" / "bootstrap.checkpoint").exists()
+    assert not (place / "data" / "metadata" / "0.checkpoint").exists()
     assert "PLAINTEXT://127.0.0.1:7999" in (place / "server.properties").read_text()
 
 
 def test_a_broken_off_formatting_is_done_again(tmp_path):
     place = make(tmp_path)
     (place / "data" / "meta.properties").unlink()
-    (place / "data" / "bootstrap.checkpoint").write_bytes(b"half")
+    (place / "data" / "metadata" / "0.checkpoint").write_bytes(b"half")
     make(tmp_path)
     assert (place / "data" / "meta.properties").exists()
-    assert (place / "data" / "bootstrap.checkpoint").read_bytes() == b"feature levels"
+    assert (place / "data" / "metadata" / "0.checkpoint").read_bytes() == b"feature levels"
 
 
 def test_the_log_of_the_start_before_is_kept(tmp_path):

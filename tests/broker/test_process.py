@@ -38,16 +38,29 @@ def sleeper():
         process.kill()
 
 
+def name(pid):
+    """The lasting name of a process that must be there."""
+    process = identify(pid)
+    assert process is not None
+    return process
+
+
 def gone(pid):
     return identify(pid) is None
+
+
+def launch(guard, argv, place):
+    """Start a program that must be there; what it prints is in `out.log`."""
+    process = guard.launch(argv, cwd=place, output=place / "out.log")
+    assert process is not None
+    return process
 
 
 # --- who is who ------------------------------------------------------------------------------------
 
 
 def test_a_process_is_recognised_until_it_ends(sleeper):
-    process = identify(sleeper.pid)
-    assert process is not None
+    process = name(sleeper.pid)
     assert is_alive(process)
     sleeper.kill()
     sleeper.wait()
@@ -55,13 +68,13 @@ def test_a_process_is_recognised_until_it_ends(sleeper):
 
 
 def test_a_dead_process_that_nobody_collected_counts_as_dead(sleeper):
-    process = identify(sleeper.pid)
+    process = name(sleeper.pid)
     sleeper.kill()
     assert wait_gone([process], seconds_max=10)
 
 
 def test_another_process_with_the_same_number_is_never_taken_for_ours(sleeper):
-    recycled = replace(identify(sleeper.pid), started="long ago")
+    recycled = replace(name(sleeper.pid), started="long ago")
     assert not is_alive(recycled)
     send_signal(recycled, signal.SIGKILL)
     end_processes([recycled], grace_seconds=0)
@@ -69,7 +82,7 @@ def test_another_process_with_the_same_number_is_never_taken_for_ours(sleeper):
 
 
 def test_a_process_tells_its_memory_and_a_dead_one_does_not():
-    me = identify(os.getpid())
+    me = name(os.getpid())
     assert (resident_bytes(me) or 10**6) >= 10**6
     assert resident_bytes(ProcessId(pid=2**22 + 1, started="never")) is None
 
@@ -80,7 +93,7 @@ def test_a_process_tells_its_memory_and_a_dead_one_does_not():
 def test_a_guard_starts_programs_and_ends_them(tmp_path):
     guard = Guard(grace_seconds=0, scratch=tmp_path / "scratch")
     (tmp_path / "scratch" / "below").mkdir(parents=True)
-    node = guard.launch(SLEEP, cwd=tmp_path, output=tmp_path / "out.log")
+    node = launch(guard, SLEEP, tmp_path)
     assert is_alive(node)
     guard.finish()
     assert not is_alive(node)
@@ -90,7 +103,7 @@ def test_a_guard_starts_programs_and_ends_them(tmp_path):
 def test_what_a_program_prints_is_in_its_file_and_its_input_is_empty(tmp_path):
     guard = Guard(grace_seconds=0)
     script = "import os, sys; print(sys.stdin.read() + 'said', os.getcwd(), flush=True)"
-    guard.launch([sys.executable, "-c", script], cwd=tmp_path, output=tmp_path / "out.log")
+    launch(guard, [sys.executable, "-c", script], tmp_path)
     assert wait_until(lambda: (tmp_path / "out.log").exists() and (tmp_path / "out.log").read_text().endswith("\n"))
     guard.finish()
     assert (tmp_path / "out.log").read_text() == f"said {tmp_path}\n"
@@ -98,14 +111,14 @@ def test_what_a_program_prints_is_in_its_file_and_its_input_is_empty(tmp_path):
 
 def test_a_program_that_cannot_be_run_says_so_in_its_file(tmp_path):
     guard = Guard(grace_seconds=0)
-    guard.launch(["/no/such/java"], cwd=tmp_path, output=tmp_path / "out.log")
+    launch(guard, ["/no/such/java"], tmp_path)
     assert wait_until(lambda: "cannot run /no/such/java" in (tmp_path / "out.log").read_text())
     guard.finish()
 
 
 def test_a_program_that_ignores_the_polite_signal_is_killed_after_the_grace(tmp_path):
     guard = Guard(grace_seconds=0.2)
-    node = guard.launch(STUBBORN, cwd=tmp_path, output=tmp_path / "out.log")
+    node = launch(guard, STUBBORN, tmp_path)
     assert wait_until(lambda: (tmp_path / "out.log").read_text() == "deaf\n")
     guard.finish()
     assert not is_alive(node)
@@ -113,7 +126,7 @@ def test_a_program_that_ignores_the_polite_signal_is_killed_after_the_grace(tmp_
 
 def test_released_programs_live_on_without_us(tmp_path):
     guard = Guard(grace_seconds=0, detach=True)
-    node = guard.launch(SLEEP, cwd=tmp_path, output=tmp_path / "out.log")
+    node = launch(guard, SLEEP, tmp_path)
     guard.release()
     assert is_alive(node)
     end_processes([node], grace_seconds=0)
@@ -122,18 +135,18 @@ def test_released_programs_live_on_without_us(tmp_path):
 
 def test_programs_that_were_not_yet_released_end_with_a_broken_start(tmp_path):
     guard = Guard(grace_seconds=0, detach=True)
-    node = guard.launch(SLEEP, cwd=tmp_path, output=tmp_path / "out.log")
+    node = launch(guard, SLEEP, tmp_path)
     guard.finish()
     assert not is_alive(node)
 
 
 def test_a_lost_guard_is_an_error_and_takes_its_programs_with_it(tmp_path):
     guard = Guard(grace_seconds=0)
-    node = guard.launch(SLEEP, cwd=tmp_path, output=tmp_path / "out.log")
+    node = launch(guard, SLEEP, tmp_path)
     guard._process.kill()
     guard._process.wait()
     with pytest.raises(Unavailable, match="guards"):
-        guard.launch(SLEEP, cwd=tmp_path, output=tmp_path / "out.log")
+        launch(guard, SLEEP, tmp_path)
     guard.finish()
     if sys.platform != "linux":  # Only Linux ends a child with its parent.
         end_processes([node], grace_seconds=0)
@@ -189,7 +202,7 @@ def test_nodes_with_data_to_keep_are_asked_to_stop_before_they_are_killed(tmp_pa
 
 def test_a_signal_to_the_terminal_reaches_neither_guard_nor_nodes(tmp_path):
     guard = Guard(grace_seconds=0)
-    node = guard.launch(SLEEP, cwd=tmp_path, output=tmp_path / "out.log")
+    node = launch(guard, SLEEP, tmp_path)
     assert os.getpgid(node.pid) != os.getpgid(0)
     assert os.getpgid(guard._process.pid) != os.getpgid(0)
     began = time.monotonic()

@@ -11,7 +11,7 @@ from streamframe.broker.release import Release, server_command
 def command_of(major, *, image=None, record=None, tuned_for="start"):
     java = Java(path=Path("/jre/bin/java"), major=major, text=f"version {major}")
     jars = (Path("/jars/a.jar"), Path("/jars/b.jar"))
-    release = Release(version="4.1.2", java=java, jars=jars, checkpoint=Path("/c"), image=image)
+    release = Release(version="4.1.2", java=java, jars=jars, template=Path("/t"), image=image)
     return server_command(release, node_dir=Path("/n"), heap="1g", tuned_for=tuned_for, record_image=record)
 
 

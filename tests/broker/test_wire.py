@@ -19,7 +19,7 @@ class FakeBroker(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def __init__(self):
-        self.answers = {}
+        self.answers: dict[int, bytes] = {}
         super().__init__(("127.0.0.1", 0), FakeConnection)
         self.port = self.server_address[1]
 
@@ -29,6 +29,7 @@ class FakeConnection(socketserver.BaseRequestHandler):
         (size,) = struct.unpack(">i", self.request.recv(4))
         request = self.request.recv(size)
         api, _version, correlation = struct.unpack_from(">hhi", request)
+        assert isinstance(self.server, FakeBroker)
         answer = self.server.answers.get(api)
         if answer is not None:
             body = struct.pack(">i", correlation) + answer

@@ -1,7 +1,9 @@
 """The public test broker."""
 
 import pytest
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from streamframe.core.errors import ConfigError
 from streamframe.testing import KafkaBroker
