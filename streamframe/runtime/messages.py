@@ -51,6 +51,12 @@ class FailureReport:
     cause: str = ""
     traceback: str = ""
 
+    def as_error(self) -> StreamFrameError:
+        """Return the error, with the cause as a note, to be raised in the supervising process."""
+        if self.cause:
+            self.error.add_note(f"cause: {self.cause}")
+        return self.error
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Farewell:
