@@ -1,8 +1,9 @@
 """User functions are tried when a step is declared: on an empty frame of the right types.
 
-That finds misspelt columns and wrong dtypes before anything runs, and tells the columns of the result. Some
-functions do not show the type of their result without rows (``df["name"].map(len)``, ``.str.split()``): those
-of ``assign`` are tried on two sample rows as well, and what they raise there counts for nothing.
+That finds misspelt columns before anything runs, and tells the columns of the result. Without rows some mistakes
+do not show (``df["name"] > 3``), nor do some types (``df["name"].map(len)``): the functions of ``filter`` and
+``assign`` are tried on two sample rows as well. What pandas says there about types counts; what the function
+itself thinks of the values does not.
 """
 
 from __future__ import annotations
@@ -48,6 +49,39 @@ def tried(function: Callable[..., Any], frame: pd.DataFrame, schema: pa.Schema, 
             function=getattr(function, "__name__", repr(function)),
             error=f"{type(error).__name__}: {error}",
         ) from error
+
+
+def check_on_samples(function: Callable[..., Any], sample: pd.DataFrame | None, *, step: str) -> Any:
+    """Return what a function makes of sample rows, or ``None`` when it refuses them.
+
+    Comparing text with a number, say, raises nothing without rows. What pandas itself says about types is true
+    of all rows; what the function says about the values is not.
+
+    Raises:
+        PlanError: pandas, numpy or Arrow does not take the types.
+    """
+    if sample is None:
+        return None
+    try:
+        return function(sample.copy())
+    except Exception as error:
+        if not _is_about_types(error):
+            return None
+        raise PlanError(
+            "a function failed on sample rows",
+            hint="check the types of the columns: frame.schema; astype({...}) changes them",
+            step=step,
+            function=getattr(function, "__name__", repr(function)),
+            error=f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _is_about_types(error: Exception) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return isinstance(error, TypeError) and module.partition(".")[0] in ("pandas", "numpy", "pyarrow")
 
 
 def _missing_column(error: Exception, schema: pa.Schema) -> str | None:
@@ -133,7 +167,10 @@ def type_of_column(
     Raises:
         PlanError: The type cannot be told.
     """
-    found = None if sample is None else _type_of_sample(function, sample)
+    values = _column_of(check_on_samples(function, sample, step=step))
+    found = None
+    if values is not None and sample is not None and len(values) == len(sample):
+        found = _type_of_series(values)
     if found is None:
         found = _type_of_series(empty_result)
     if found is None:
@@ -145,15 +182,6 @@ def type_of_column(
             dtype=str(empty_result.dtype),
         )
     return found
-
-
-def _type_of_sample(function: Callable[..., Any], sample: pd.DataFrame) -> pa.DataType | None:
-    try:
-        result = _column_of(function(sample.copy()))
-        return None if result is None or len(result) != len(sample) else _type_of_series(result)
-    except Exception:
-        # Sample values are no real ones: a function may refuse them and be right.
-        return None
 
 
 def _type_of_series(values: pd.Series[Any]) -> pa.DataType | None:
@@ -257,6 +285,7 @@ def _sample_values(kind: pa.DataType) -> tuple[object, object] | None:
 
 __all__ = [
     "boolean_result",
+    "check_on_samples",
     "check_result_columns",
     "column_result",
     "empty_frame",

@@ -71,8 +71,10 @@ def read_query(text: str, *, step: str) -> QueryText:
     stand_ins = {_VARIABLE_STAND_IN.format(number) for number in range(len(variables))}
     names = [
         backticked.get(node.id, node.id)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and id(node) not in called and node.id not in stand_ins
+        for node in sorted(
+            (node for node in ast.walk(tree) if isinstance(node, ast.Name)), key=lambda node: node.col_offset
+        )
+        if id(node) not in called and node.id not in stand_ins
     ]
     return QueryText(names=tuple(dict.fromkeys(names)), variables=tuple(dict.fromkeys(variables)))
 

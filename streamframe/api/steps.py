@@ -20,6 +20,7 @@ from streamframe.api.column_types import check_columns, column_type, is_list, na
 from streamframe.api.declarations import Declarations
 from streamframe.api.dry_run import (
     boolean_result,
+    check_on_samples,
     check_result_columns,
     column_result,
     empty_frame,
@@ -85,6 +86,7 @@ def query_step(
         return frame.eval(text, local_dict=variables, global_dict={})
 
     boolean_result(tried(evaluate, empty_frame(node.schema), node.schema, step=name), step=name)
+    check_on_samples(evaluate, sample_frame(node.schema), step=name)
     return Filter(
         name=name,
         schema=node.schema,
@@ -106,6 +108,7 @@ def filter_step(node: Node, predicate: object, declarations: Declarations, on_er
     empty = empty_frame(node.schema)
     result = tried(predicate, empty, node.schema, step=draft)
     boolean_result(result, step=draft)
+    check_on_samples(predicate, sample_frame(node.schema), step=draft)
     uses = traced_columns(predicate, empty_frame(node.schema), result)
     name = declarations.unused_name(stateless_name(node, "filter", sorted(uses or ())))
     check_on_error(on_error, step=name)

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 import pandas as pd
 
+_COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _JUMPS: Final = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 
 
@@ -99,12 +100,14 @@ def traced_columns(
 
 
 def _straight_codes(code: CodeType) -> frozenset[CodeType] | None:
-    """Return the code of a function that neither branches nor lends its frame to a function inside it."""
+    """Return the code of a function that neither branches nor lends its variables to a function inside it."""
     if any(instruction.opcode in _JUMPS for instruction in dis.get_instructions(code)) or code.co_exceptiontable:
         return None
-    own = set(code.co_varnames[: code.co_argcount])
-    if any(own & set(inner.co_freevars) for inner in code.co_consts if isinstance(inner, CodeType)):
-        return None
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType) and (
+            inner.co_name in _COMPREHENSIONS or set(inner.co_freevars) & set(code.co_cellvars)
+        ):
+            return None
     return frozenset([code])
 
 
