@@ -1,5 +1,7 @@
 """Aggregates of one's own are tried when they are declared."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -7,7 +9,7 @@ from streamframe.api.custom_aggregates import Aggregate
 from streamframe.core.errors import PlanError
 from tests.api.programs import clicks
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "columns": ["amount", "n"],
     "init": {"total": 0.0, "weight": 0},
     "update": lambda state, batch: state.assign(

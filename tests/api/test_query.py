@@ -1,6 +1,6 @@
 """Reading a query text."""
 
-import inspect
+import sys
 
 import pytest
 
@@ -39,14 +39,14 @@ def test_a_text_that_is_no_expression_is_refused(text):
 def test_variables_are_taken_where_the_query_is_written():
     limit = 3
 
-    assert captured(read_query("x > @limit", step="q"), inspect.currentframe(), step="q") == {"limit": limit}
+    assert captured(read_query("x > @limit", step="q"), sys._getframe(), step="q") == {"limit": limit}
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest_one():
     treshold = 3
 
     with pytest.raises(PlanError, match="unknown variable") as caught:
-        captured(read_query("x > @threshold", step="q"), inspect.currentframe(), step="q")
+        captured(read_query("x > @threshold", step="q"), sys._getframe(), step="q")
 
     assert caught.value.hint == "did you mean 'treshold'?"
     assert treshold == 3

@@ -136,6 +136,7 @@ def test_a_topic_may_be_written_with_another_emit():
 
     assert topology.changelogs == ("app-totals-changelog",)
     (store,) = [store for sub in topology.sub_topologies for store in sub.stores]
+    assert isinstance(store.node, Aggregate)
     assert store.node.emit == "changes"
 
 

@@ -11,6 +11,7 @@ from streamframe.plan.nodes import (
     Filter,
     MapBatches,
     MetaColumn,
+    Node,
     PrintSink,
     Project,
 )
@@ -39,7 +40,7 @@ def everything():
     """Every kind of step, rows mode, topics side by side, a name that was generated."""
     web, mobile = source("web", key=("user",)), source("mobile", key=("user",), idle_timeout=5_000_000)
     both = united(web, mobile, name="web-mobile-union")
-    node = Assign(
+    node: Node = Assign(
         name="a",
         schema=COLUMNS.append(pa.field("part", pa.int32())),
         input=both,

@@ -22,7 +22,8 @@ def test_a_stateless_program_is_one_part():
     assert shape(sub) == [("source", "clicks", []), ("step", "keep", [(0, "rows")]), ("step", "to-out", [(1, "rows")])]
     assert (sub.depth, sub.topics, sub.stores) == (0, ("clicks",), ())
     assert topology.sink_topics == ("out",)
-    assert topology.repartitions == topology.changelogs == ()
+    assert topology.repartitions == ()
+    assert topology.changelogs == ()
 
 
 def test_an_aggregate_by_the_message_key_stays_in_its_part():

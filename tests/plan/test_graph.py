@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from streamframe.plan.graph import emitter, has_row_origin, root_name, sources_of, topological
-from streamframe.plan.nodes import MapBatches
+from streamframe.plan.nodes import MapBatches, Node
 from tests.plan.programs import keep, late, source, to, total, united
 
 
@@ -22,7 +22,7 @@ def test_inputs_come_before_the_nodes_that_read_them_and_each_node_once():
 
 
 def test_a_long_chain_is_walked_without_recursion():
-    node = source()
+    node: Node = source()
     for number in range(3000):
         node = keep(node, name=f"keep-{number}")
 

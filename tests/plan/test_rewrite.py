@@ -6,7 +6,7 @@ import pytest
 
 from streamframe.core.errors import PlanError
 from streamframe.plan.graph import topological
-from streamframe.plan.nodes import Aggregate
+from streamframe.plan.nodes import Aggregate, Late
 from streamframe.plan.rewrite import settle_emissions
 from tests.plan.programs import keep, late, plan, source, to, total
 
@@ -28,8 +28,10 @@ def test_late_rows_follow_the_twin_whose_results_are_written():
     settled = settle_emissions(plan(to(late(final), "late"), to(live, "live")))
 
     assert aggregates(settled) == [live]
-    assert settled.sinks[0].input.aggregate is live
-    assert [sink.topic for sink in settled.sinks] == ["late", "live"]
+    missed = settled.sinks[0].input
+    assert isinstance(missed, Late)
+    assert missed.aggregate is live
+    assert [sink.name for sink in settled.sinks] == ["to-late", "to-live"]
 
 
 def test_twins_in_a_row_are_settled_together():
