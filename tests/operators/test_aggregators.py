@@ -1,0 +1,170 @@
+"""Aggregate functions at their edges: overflow, NaN, a user's own aggregate, distances from zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from streamframe.core.errors import RecordError, UserFunctionError
+from streamframe.core.metrics import PARTIALS_DROPPED, ROWS_AGGREGATED, ROWS_DEAD_LETTER, ROWS_IN, ROWS_SKIPPED
+from streamframe.plan.nodes import Aggregation, Assign, CustomAggregate, Window
+from tests.operators.harness import Cluster, aggregate, aggregate_of, source, to_topic, topology
+
+MS = 1_000
+HUGE = (1 << 63) - 1
+SCHEMA = {"user": "string", "amount": "int64", "other": "int64", "price": "float64", "ts": "timestamp[us]"}
+TEN = Window(size=10 * MS, every=10 * MS)
+HOP = Window(size=10 * MS, every=5 * MS)
+
+
+def run(
+    rows: list[dict[str, Any]],
+    functions: dict[str, tuple[str, str]] | list[Aggregation],
+    window: Window | None = TEN,
+    *,
+    direct: bool = True,
+    batch: int = 1 << 20,
+    **options: Any,
+) -> Cluster:
+    node = source(schema=SCHEMA, key=("user",) if direct else ())
+    dead_letters = "dead" if options.get("on_error") == "dead_letter" else None
+    make = aggregate if isinstance(functions, dict) else aggregate_of
+    totals = make(node, ["user"], functions, window, **options)
+    cluster = Cluster(topology(to_topic(totals), dead_letters=dead_letters))
+    cluster.send("clicks", [{"user": "a", "ts": 1 * MS, **row} for row in rows], by="user")
+    return cluster.run(batch, flush=True)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 9])
+@pytest.mark.parametrize("window", [TEN, HOP, None])
+def test_the_row_that_takes_a_sum_out_of_int64_is_set_aside_alone(window: Window | None, batch: int) -> None:
+    rows = [{"amount": HUGE - 1}, {"amount": 1}, {"amount": 1}, {"amount": -5}, {"amount": 5}]
+    functions = {"total": ("amount", "sum"), "n": ("amount", "size")}
+    cluster = run(rows, functions, window, batch=batch, on_error="dead_letter")
+    assert [letter.row["amount"] for letter in cluster.outputs["dead"]] == [1]
+    last = cluster.rows("out")[-1]
+    assert (last["total"], last["n"]) == (HUGE, 4)
+    assert cluster.count(ROWS_IN) == cluster.count(ROWS_AGGREGATED) + cluster.count(ROWS_DEAD_LETTER)
+
+
+def test_a_row_that_one_sum_refuses_is_in_no_other() -> None:
+    rows = [{"amount": HUGE, "other": 1}, {"amount": 1, "other": 10}, {"amount": 0, "other": 100}]
+    functions = {"total": ("amount", "sum"), "others": ("other", "sum"), "mean": ("other", "mean")}
+    (row,) = run(rows, functions, on_error="skip").rows("out")
+    assert (row["total"], row["others"], row["mean"]) == (HUGE, 101, 50.5)
+
+
+def test_an_overflow_fails_by_default_and_names_the_record() -> None:
+    with pytest.raises(RecordError, match="int64") as caught:
+        run([{"amount": HUGE}, {"amount": 1}], {"total": ("amount", "sum")})
+    assert caught.value.facts["offset"] == 1
+
+
+def test_partial_sums_that_do_not_fit_together_are_dropped_and_counted_or_fail() -> None:
+    rows = [{"amount": HUGE}, {"amount": 1}]
+    functions = {"total": ("amount", "sum")}
+    cluster = run(rows, functions, direct=False, batch=1, on_error="skip")
+    assert cluster.count(PARTIALS_DROPPED) == 1
+    assert [row["total"] for row in cluster.rows("out")] == [HUGE]
+    with pytest.raises(RecordError, match="int64"):
+        run(rows, functions, direct=False, batch=1)
+
+
+def test_variance_far_from_zero_keeps_its_digits() -> None:
+    rows = [{"price": 1e9 + x} for x in (4.0, 7.0, 13.0, 16.0)]
+    functions = {"var": ("price", "var"), "std": ("price", "std")}
+    for batch in (1, 2, 4):
+        (row,) = run(rows, functions, batch=batch).rows("out")
+        assert row["var"] == pytest.approx(30.0, rel=1e-9)
+        assert row["std"] == pytest.approx(30.0**0.5, rel=1e-9)
+
+
+def test_nan_made_by_a_function_counts_as_null() -> None:
+    node = source(schema=SCHEMA)
+    zero = Assign(
+        name="assign",
+        schema=node.schema,
+        input=node,
+        assignments=(("price", lambda df: df["price"] / df["price"]),),
+    )
+    functions = {"n": ("price", "count"), "low": ("price", "min"), "any": ("price", "any"), "last": ("price", "last")}
+    cluster = Cluster(topology(to_topic(aggregate(zero, ["user"], functions, TEN))))
+    cluster.send("clicks", [{"user": "a", "price": p, "ts": t} for t, p in enumerate([2.0, 0.0])], by="user")
+    (row,) = cluster.run(flush=True).rows("out")
+    assert (row["n"], row["low"], row["any"], row["last"]) == (1, 1.0, True, 1.0)
+
+
+# --- a user's own aggregate --------------------------------------------------------------------------
+
+
+def update(state: pd.DataFrame, batch: pd.DataFrame) -> pd.DataFrame:
+    if (batch["amount"] == 13).any():
+        raise ValueError("thirteen")
+    groups = batch.groupby("group")["amount"]
+    state["product"] *= groups.prod().reindex(state.index).astype("int64")
+    state["seen"] = state["seen"] + groups.apply(lambda s: "".join(map(str, s))).reindex(state.index)
+    return state
+
+
+def merge(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"product": left["product"] * right["product"], "seen": left["seen"] + right["seen"]})
+
+
+def product(*, merged: bool = True) -> list[Aggregation]:
+    custom = CustomAggregate(
+        columns=("amount",),
+        init={"product": 1, "seen": ""},
+        update=update,
+        finish=lambda state: state["product"].astype(str) + ":" + state["seen"],
+        merge=merge if merged else None,
+    )
+    return [
+        Aggregation(output="x", function="custom", inputs=("amount",), type=pa.large_string(), custom=custom),
+        Aggregation(output="n", function="count", inputs=("amount",), type=pa.int64()),
+    ]
+
+
+@pytest.mark.parametrize("merged", [True, False])
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_a_users_aggregate_gives_the_same_on_every_path(merged: bool, direct: bool, batch: int) -> None:
+    rows = [{"amount": n, "user": user, "ts": n * MS} for n, user in [(2, "a"), (3, "b"), (4, "a"), (6, "a"), (7, "b")]]
+    found = run(rows, product(merged=merged), HOP, direct=direct, batch=batch).rows("out")
+    assert [(row["window_start"], row["user"], row["x"], row["n"]) for row in found] == [
+        (-5, "a", "8:24", 2),
+        (-5, "b", "3:3", 1),
+        (0, "a", "48:246", 3),
+        (0, "b", "21:37", 2),
+        (5, "a", "6:6", 1),
+        (5, "b", "7:7", 1),
+    ]
+
+
+@pytest.mark.parametrize("window", [TEN, HOP, None])
+@pytest.mark.parametrize("direct", [True, False])
+def test_rows_that_make_a_users_aggregate_raise_are_set_aside_alone(direct: bool, window: Window | None) -> None:
+    rows = [{"amount": n, "user": user} for n, user in [(2, "a"), (13, "a"), (5, "a"), (13, "new")]]
+    cluster = run(rows, product(), window, direct=direct, on_error="skip")
+    assert {(row["user"], row["x"], row["n"]) for row in cluster.rows("out")} == {("a", "10:25", 2)}
+    assert cluster.count(ROWS_SKIPPED) == 2
+    cluster.crash(next(reversed(cluster.tasks)))
+    cluster.send("clicks", [{"amount": 3, "user": "new", "ts": 30 * MS}], by="user")
+    last = cluster.run(flush=True).rows("out")[-1]
+    assert (last["user"], last["x"]) == ("new", "3:3")
+
+
+def test_a_failing_users_aggregate_names_the_record() -> None:
+    with pytest.raises(UserFunctionError, match="thirteen") as caught:
+        run([{"amount": 1}, {"amount": 13}], product())
+    assert caught.value.facts["offset"] == 1
+
+
+def test_a_users_aggregate_must_return_states() -> None:
+    (wrong, _) = product()
+    assert wrong.custom is not None
+    broken = CustomAggregate(columns=("amount",), init={"s": 0}, update=lambda s, b: b, finish=lambda s: s["s"])
+    with pytest.raises(UserFunctionError, match="must return a DataFrame of 1 rows"):
+        run([{"amount": 1}], [Aggregation(output="x", function="custom", inputs=("amount",), type=pa.int64(), custom=broken)])
