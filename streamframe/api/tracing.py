@@ -2,14 +2,16 @@
 
 The answer must hold for every batch, not only for the empty one it was tried with. So a function is traced
 only if it is straight-line code that does nothing with its frame but ``df["a"]``, ``df[["a", "b"]]`` and
-``df.a``; for every other function the answer is "all of them", which is always right.
+``df.a``. A function that branches is read instead of run: each mention of its frame must be ``df["a"]`` or
+``df[["a", "b"]]``, whichever branch it is in. For every other function the answer is "all of them", which is
+always right.
 """
 
 from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType
 from typing import Any, Final, NoReturn
 
@@ -87,7 +89,7 @@ def traced_columns(
         return None
     codes = _straight_codes(function.__code__)
     if codes is None:
-        return None
+        return _mentioned_columns(function.__code__, frame)
     trace = _Trace(frame, codes)
     try:
         result = function(TracedFrame(trace))
@@ -117,3 +119,51 @@ def _same_kind(result: object, expected: object) -> bool:
     if isinstance(result, pd.DataFrame) and isinstance(expected, pd.DataFrame):
         return result.dtypes.equals(expected.dtypes)
     return getattr(result, "dtype", None) == getattr(expected, "dtype", None)
+
+
+def _mentioned_columns(code: CodeType, frame: pd.DataFrame) -> frozenset[str] | None:
+    """Return the columns that the text of a function takes from its frame, or ``None`` if it does more with it.
+
+    What another version of Python compiles otherwise is not recognised, which costs speed and nothing else.
+    """
+    if not code.co_argcount or code.co_varnames[0] in code.co_cellvars:
+        return None
+    argument = code.co_varnames[0]
+    instructions = [step for step in dis.get_instructions(code) if step.opname not in _NO_OPERATIONS]
+    columns: set[str] = set()
+    for position, step in enumerate(instructions):
+        if "FAST" not in step.opname or argument not in _variables_of(step):
+            continue
+        names = _taken(instructions[position + 1 :]) if step.opname in _LOADS and step.argval == argument else None
+        if names is None or not all(name in frame for name in names):
+            return None
+        columns.update(names)
+    return frozenset(columns)
+
+
+_NO_OPERATIONS: Final = frozenset({"CACHE", "EXTENDED_ARG", "NOP"})
+_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_FAST_CHECK"})
+
+
+def _variables_of(step: dis.Instruction) -> tuple[object, ...]:
+    return step.argval if isinstance(step.argval, tuple) else (step.argval,)
+
+
+def _taken(following: Sequence[dis.Instruction]) -> list[str] | None:
+    """Return the names in ``["a"]`` or ``[["a", "b"]]``, if that is what is compiled here."""
+    names: list[str] = []
+    for step in following:
+        if step.opname == "LOAD_CONST" and isinstance(step.argval, str):
+            names.append(step.argval)
+            continue
+        break
+    rest = following[len(names) :]
+    if rest and rest[0].opname == "BUILD_LIST" and names and rest[0].arg == len(names):
+        return names if _takes(rest[1:]) else None
+    return names if len(names) == 1 and _takes(rest) else None
+
+
+def _takes(rest: Sequence[dis.Instruction]) -> bool:
+    return bool(rest) and (
+        rest[0].opname == "BINARY_SUBSCR" or (rest[0].opname, rest[0].argrepr) == ("BINARY_OP", "[]")
+    )

@@ -46,6 +46,20 @@ def reads_both(df):
     return df["a"] if df["b"].any() else df["b"]
 
 
+def conditional_name(df):
+    return df["a" if NAME else "b"]
+
+
+def lending_sometimes(df):
+    return df["a"] if NAME else reads_both(df)
+
+
+def replacing(df):
+    if NAME:
+        df = df[["a", "b"]]
+    return df["a"]
+
+
 def lends(df):
     return reads_both(df)
 
@@ -79,15 +93,29 @@ def test_straight_code_that_takes_columns_is_traced(function, columns):
         lambda df: np.sum(df, axis=1),
         lambda df: df[[name.lower() for name in "AB"]].sum(axis=1),
         lambda df: df["a"].map(lambda value: df["b"].sum()),
-        branching,
         looking,
-        trying,
-        short_circuit,
+        conditional_name,
+        lending_sometimes,
+        replacing,
         lends,
     ],
 )
 def test_everything_else_reads_all_columns(function):
     assert traced(function) is None
+
+
+@pytest.mark.parametrize(
+    ("function", "columns"),
+    [
+        (branching, {"a", "b"}),
+        (trying, {"a", "b"}),
+        (short_circuit, {"a", "b"}),
+        (lambda df: df["a"].map({name: len(name) / 2 for name in "ab"}), {"a"}),
+        (lambda df: df[["a", "b"]].sum(axis=1) if NAME else df["a"], {"a", "b"}),
+    ],
+)
+def test_code_that_branches_is_read_in_all_its_branches(function, columns):
+    assert traced(function) == columns
 
 
 def test_a_callable_that_is_no_plain_function_reads_all_columns():
