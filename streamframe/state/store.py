@@ -45,7 +45,7 @@ class StoreReader(Protocol):
         ...
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys that begin with ``prefix`` and their values, in key order, as of the first step.
+        """Yield keys that begin with ``prefix`` and their values, in key order, as of the call.
 
         Raises:
             StoreCorrupted: The stored bytes are damaged; never a silently shorter answer.

@@ -1,5 +1,7 @@
-"""Adapter to RocksDB: the only package that imports rocksdict.
+"""Local stores on disk: RocksDB through rocksdict, which nothing outside this package imports.
 
-Rule 1: a database is opened in raw mode, with every option given for every column family.
-Rule 2: RocksDB never holds uncommitted state.
+``rocksdb`` is one database, ``failures`` says what its errors mean, ``resources`` is the memory that all databases
+of a process share, ``state_dir`` is the directory of an application: one database per task.
+
+Processes that use stores are spawned, never forked: a forked child hangs in its first flush.
 """
