@@ -23,7 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-TOPIC: Final = "clicks"
+from streamframe.cli.demo_terms import CLICKS
+
 USERS: Final = 5_000
 HOT_USER: Final = "u000007"
 HOT_SHARE: Final = 0.20
@@ -120,7 +121,7 @@ def main() -> int:
 
     from streamframe.broker.clients import RecordWriter
 
-    writer = RecordWriter(options.bootstrap, TOPIC)
+    writer = RecordWriter(options.bootstrap, CLICKS)
     source, reporter = ClickSource(options.seed), _Reporter()
     sent = 0
     for due in _due(options.rate):

@@ -19,9 +19,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import pandas as pd
 
-WINDOW_MS: Final = 10_000
-GRACE_MS: Final = 2_000
-EURO: Final = 0.92
+from streamframe.cli.demo_terms import EURO, GRACE_MS, WINDOW_MS, spaced
 
 _KEYS: Final = ["user", "window_start"]
 _WINDOWS: Final = {"user": "str", "window_start": "int64", "total": "float64", "n": "int64"}
@@ -123,16 +121,6 @@ class Verdict:
             f"{spaced(self.dead_letters)} dead letters + {spaced(self.filtered)} filtered"
         )
         return lines + list(self.differences)
-
-
-def spaced(number: int) -> str:
-    """Return a number with blanks between thousands.
-
-    Example:
-        >>> spaced(184220)
-        '184 220'
-    """
-    return f"{number:,}".replace(",", " ")
 
 
 # -- what must have come out -----------------------------------------------------------------------

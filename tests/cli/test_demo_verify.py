@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from streamframe.cli.demo_verify import GRACE_MS, WINDOW_MS, compare, compute, read_input, read_output
+from streamframe.cli.demo_terms import GRACE_MS, WINDOW_MS
+from streamframe.cli.demo_verify import compare, compute, read_input, read_output
 
 T0 = 1_700_000_000_000  # The start of a window: a multiple of ten seconds.
 
