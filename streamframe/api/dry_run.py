@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -28,23 +30,50 @@ from streamframe.serde.pandas_frames import empty_frame, schema_of, to_pandas
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
 
-def tried(function: Callable[..., Any], frame: pd.DataFrame, schema: pa.Schema, *, step: str) -> Any:
-    """Return what a user function makes of a frame.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a user function made of a frame that has no rows, or sample rows.
+
+    Attributes:
+        schema: Columns of the frame.
+        rows: Rows of the frame; 0 unless the function needs some.
+        result: What it returned.
+    """
+
+    schema: pa.Schema
+    rows: int
+    result: Any
+
+    def frame(self) -> pd.DataFrame:
+        """Return the frame of the trial once more; the function may have changed the first."""
+        sample = sample_frame(self.schema) if self.rows else None
+        return empty_frame(self.schema) if sample is None else sample
+
+
+def tried(function: Callable[..., Any], schema: pa.Schema, *, step: str) -> Trial:
+    """Return what a user function makes of an empty frame; of sample rows, when it fails without rows.
+
+    Some correct functions do: without rows pandas gives ``df["name"].map({"a": 1.0})`` the type of ``name``.
 
     Raises:
         PlanError: The function raised; the cause is chained.
     """
     try:
-        return function(frame)
+        return Trial(schema=schema, rows=0, result=function(empty_frame(schema)))
     except PlanError:
         raise
     except Exception as error:
         missing = _missing_column(error, schema)
         if missing is not None:
             raise unknown_column(missing, schema, step=step) from error
+        sample = sample_frame(schema)
+        if sample is not None:
+            # What fails here as well is reported as it failed first.
+            with suppress(Exception):
+                return Trial(schema=schema, rows=len(sample), result=function(sample))
         raise PlanError(
             "a function failed on an empty frame",
-            hint="a step is tried on an empty frame when it is declared; make the function work without rows",
+            hint="it is tried on an empty frame, and on sample rows, when it is declared; make it work for one of them",
             step=step,
             function=getattr(function, "__name__", repr(function)),
             error=f"{type(error).__name__}: {error}",
@@ -99,15 +128,15 @@ def _missing_column(error: Exception, schema: pa.Schema) -> str | None:
     return None
 
 
-def boolean_result(result: object, *, step: str) -> None:
-    """Check what a predicate returned for an empty frame.
+def boolean_result(trial: Trial, *, step: str) -> None:
+    """Check what a predicate returned.
 
     Raises:
         PlanError: It is not a boolean Series of the same length.
     """
-    values = _column_of(result)
-    if values is None or len(values) != 0 or not pd.api.types.is_bool_dtype(values.dtype):
-        kind = str(values.dtype) if values is not None else type(result).__name__
+    values = _column_of(trial.result)
+    if values is None or len(values) != trial.rows or not pd.api.types.is_bool_dtype(values.dtype):
+        kind = str(values.dtype) if values is not None else type(trial.result).__name__
         raise PlanError(
             "a predicate must return a boolean Series with one value for each row",
             hint="compare columns, and combine comparisons with & and |: (df['a'] > 0) & (df['b'] < 1)",
@@ -116,28 +145,29 @@ def boolean_result(result: object, *, step: str) -> None:
         )
 
 
-def column_result(result: object, *, step: str, column: str) -> pd.Series[Any]:
-    """Return what a function of ``assign`` returned for an empty frame, as a Series.
+def column_result(trial: Trial, *, step: str, column: str) -> pd.Series[Any]:
+    """Return what a function of ``assign`` returned, as a Series.
 
     Raises:
         PlanError: It is not a column of the same length.
     """
-    values = _column_of(result)
+    values = _column_of(trial.result)
     if values is None:
         raise PlanError(
             "a function of assign must return a Series with one value for each row",
-            hint=f"a constant needs no function: assign({column}=...)" if np.isscalar(result) else None,
+            hint=f"a constant needs no function: assign({column}=...)" if np.isscalar(trial.result) else None,
             step=step,
             column=column,
-            returned=type(result).__name__,
+            returned=type(trial.result).__name__,
         )
-    if len(values) != 0:
+    if len(values) != trial.rows:
         raise PlanError(
             "a function of assign returned another number of rows than it got",
             hint="use map_batches for functions that add or drop rows, groupby(...).agg(...) for totals",
             step=step,
             column=column,
             rows=len(values),
+            expected=trial.rows,
         )
     return values
 
@@ -152,34 +182,34 @@ def _column_of(result: object) -> pd.Series[Any] | None:
     return None
 
 
-def type_of_column(
-    function: Callable[..., Any], empty_result: pd.Series[Any], sample: pd.DataFrame | None, *, step: str, column: str
-) -> pa.DataType:
+def type_of_column(function: Callable[..., Any], trial: Trial, *, step: str, column: str) -> pa.DataType:
     """Return the type of the column that a function of ``assign`` makes.
 
     Args:
         function: The function.
-        empty_result: What it returned for an empty frame.
-        sample: A frame of two sample rows, or ``None`` when there is none.
+        trial: What it returned when it was tried.
         step: Name of the step, for errors.
         column: Name of the column, for errors.
 
     Raises:
-        PlanError: The type cannot be told.
+        PlanError: The function does not return a column, or its type cannot be told.
     """
-    values = _column_of(check_on_samples(function, sample, step=step))
+    returned = column_result(trial, step=step, column=column)
     found = None
-    if values is not None and sample is not None and len(values) == len(sample):
-        found = _type_of_series(values)
+    if not trial.rows:
+        sample = sample_frame(trial.schema)
+        values = _column_of(check_on_samples(function, sample, step=step))
+        if values is not None and sample is not None and len(values) == len(sample):
+            found = _type_of_series(values)
     if found is None:
-        found = _type_of_series(empty_result)
+        found = _type_of_series(returned)
     if found is None:
         raise PlanError(
             "the type of a column cannot be told",
             hint="let the function return a typed Series (.astype('int64')), or use map_batches(..., schema=...)",
             step=step,
             column=column,
-            dtype=str(empty_result.dtype),
+            dtype=str(returned.dtype),
         )
     return found
 
@@ -281,16 +311,3 @@ def _sample_values(kind: pa.DataType) -> tuple[object, object] | None:
         second = {name: values[1] for name, values in members.items() if values is not None}
         return (first, second) if len(first) == len(members) else None
     return next((values for test, values in _SAMPLES if test(kind)), None)
-
-
-__all__ = [
-    "boolean_result",
-    "check_on_samples",
-    "check_result_columns",
-    "column_result",
-    "empty_frame",
-    "sample_frame",
-    "schema_of_result",
-    "tried",
-    "type_of_column",
-]

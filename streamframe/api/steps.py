@@ -22,8 +22,6 @@ from streamframe.api.dry_run import (
     boolean_result,
     check_on_samples,
     check_result_columns,
-    column_result,
-    empty_frame,
     sample_frame,
     schema_of_result,
     tried,
@@ -85,7 +83,7 @@ def query_step(
     def evaluate(frame: pd.DataFrame) -> Any:
         return frame.eval(text, local_dict=variables, global_dict={})
 
-    boolean_result(tried(evaluate, empty_frame(node.schema), node.schema, step=name), step=name)
+    boolean_result(tried(evaluate, node.schema, step=name), step=name)
     check_on_samples(evaluate, sample_frame(node.schema), step=name)
     return Filter(
         name=name,
@@ -105,11 +103,10 @@ def filter_step(node: Node, predicate: object, declarations: Declarations, on_er
         raise PlanError("filter takes a function", hint="use query(...) with a text", step=draft, got=predicate)
     if not callable(predicate):
         raise _no_function("filter", predicate, step=draft)
-    empty = empty_frame(node.schema)
-    result = tried(predicate, empty, node.schema, step=draft)
-    boolean_result(result, step=draft)
+    trial = tried(predicate, node.schema, step=draft)
+    boolean_result(trial, step=draft)
     check_on_samples(predicate, sample_frame(node.schema), step=draft)
-    uses = traced_columns(predicate, empty_frame(node.schema), result)
+    uses = traced_columns(predicate, trial.frame(), trial.result)
     name = declarations.unused_name(stateless_name(node, "filter", sorted(uses or ())))
     check_on_error(on_error, step=name)
     return Filter(name=name, schema=node.schema, input=node, uses=uses, predicate=predicate, on_error=on_error)
@@ -165,10 +162,9 @@ def _assigned(
             column=column,
             got=type(value).__name__,
         )
-    result = tried(value, empty_frame(schema), schema, step=step)
-    values = column_result(result, step=step, column=column)
-    kind = type_of_column(value, values, sample_frame(schema), step=step, column=column)
-    return kind, traced_columns(value, empty_frame(schema), result)
+    trial = tried(value, schema, step=step)
+    kind = type_of_column(value, trial, step=step, column=column)
+    return kind, traced_columns(value, trial.frame(), trial.result)
 
 
 def _with_column(schema: pa.Schema, field: pa.Field) -> pa.Schema:
@@ -274,11 +270,11 @@ def map_step(
     draft = stateless_name(node, "map_batches")
     if not callable(function):
         raise _no_function("map_batches", function, step=draft)
-    result = tried(function, empty_frame(node.schema), node.schema, step=draft)
+    trial = tried(function, node.schema, step=draft)
     declared = None if schema is None else normalise_schema(schema)
     if declared is not None:
-        check_result_columns(result, declared, step=draft)
-    found = schema_of_result(result, step=draft) if declared is None else declared
+        check_result_columns(trial.result, declared, step=draft)
+    found = schema_of_result(trial.result, step=draft) if declared is None else declared
     if event_time is not None:
         check_event_time(event_time, found, step=draft)
     name = declarations.unused_name(draft)
@@ -287,7 +283,7 @@ def map_step(
         name=name,
         schema=found,
         input=node,
-        uses=traced_columns(function, empty_frame(node.schema), result),
+        uses=traced_columns(function, trial.frame(), trial.result),
         function=function,
         event_time=event_time,
         on_error=on_error,

@@ -4,9 +4,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from streamframe.api.dry_run import check_on_samples, empty_frame, sample_frame, schema_of_result, tried
+from streamframe.api.dry_run import check_on_samples, sample_frame, schema_of_result, tried
 from streamframe.core.errors import PlanError
 from streamframe.core.schema import normalise_schema
+from streamframe.serde.pandas_frames import empty_frame
 
 SCHEMA = normalise_schema({"user": "string", "amount": "float64"})
 EVERYTHING = normalise_schema(
@@ -47,7 +48,7 @@ def test_a_plan_error_of_a_function_passes_unchanged():
         raise PlanError("not like this")
 
     with pytest.raises(PlanError, match="not like this"):
-        tried(strict, empty_frame(SCHEMA), SCHEMA, step="s")
+        tried(strict, SCHEMA, step="s")
 
 
 @pytest.mark.parametrize(
@@ -61,9 +62,17 @@ def test_a_plan_error_of_a_function_passes_unchanged():
 )
 def test_an_error_that_is_not_about_a_column_is_reported_as_it_is(function):
     with pytest.raises(PlanError, match="failed on an empty frame") as caught:
-        tried(function, empty_frame(SCHEMA), SCHEMA, step="s")
+        tried(function, SCHEMA, step="s")
 
     assert str(caught.value.facts["error"]).startswith(("KeyError", "AttributeError"))
+
+
+def test_a_function_that_works_with_rows_only_is_tried_on_sample_rows():
+    limits = {"a": 1.0}
+    trial = tried(lambda df: df["amount"] < df["user"].map(limits), SCHEMA, step="s")
+
+    assert trial.rows == len(trial.frame()) == 2
+    assert trial.result.dtype == bool
 
 
 def test_a_function_may_refuse_sample_values_but_not_their_types():
