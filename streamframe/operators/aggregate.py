@@ -58,15 +58,18 @@ class AggregateState:
         reader: Its store.
         quarantine: Takes rows that cannot be folded.
         lane: Lane of the results.
+        signature: What the state means, as text; state of another meaning is refused.
     """
 
-    def __init__(self, stage: Stage, reader: StoreReader, quarantine: Quarantine, lane: int) -> None:
+    def __init__(
+        self, stage: Stage, reader: StoreReader, quarantine: Quarantine, lane: int, signature: str = ""
+    ) -> None:
         assert stage.store is not None
         self.stage = stage
         self.folding = Folding(stage, quarantine)
         self.name = stage.store
         fold = self.folding.fold
-        spec = StoreSpec(self.name, self.folding.key_types, fold.specs, fold.families)
+        spec = StoreSpec(self.name, self.folding.key_types, fold.specs, fold.families, signature)
         self.state = BucketState(spec, reader, read_meta(reader, spec))
         self._quarantine = quarantine
         self._closed_until = self.state.meta.closed_until
@@ -157,6 +160,15 @@ class AggregateState:
             return None
         first = max(self._first_open(), int(self._panes.first_window(buckets[0][0])))
         return self._panes.closing_time(first)
+
+    def present(self) -> Rows | None:
+        """Return all groups of the state as result rows, windows that are still open included; for looking at it."""
+        if self._reader is None:
+            table = self.state.table(WHOLE)
+            return self._presenter.rows([Groups(table, np.arange(len(table)), None)])
+        buckets = self.state.ids()
+        windows = self._reader.windows(buckets, self._first_open(), MAX_TIME)
+        return self._presenter.rows([self._reader.groups(start, buckets) for start in windows])
 
     def _target(self, bucket: BucketId) -> Target:
         families = self.state.spec.families

@@ -40,6 +40,7 @@ from streamframe.operators.steps import StepContext, stateless
 from streamframe.operators.turn import Turn
 from streamframe.operators.watermarks import StreamClock, Watermark, encode_stream_time, slowest
 from streamframe.plan.nodes import Aggregate, BatchSink, PrintSink, Source, Step, TopicSink
+from streamframe.plan.signature import store_signature
 from streamframe.plan.topology import Port, Role, Stage, SubTopology, Topology
 from streamframe.state.meta import SourceTime
 from streamframe.state.store import StoreReader
@@ -123,7 +124,8 @@ class Program:
             if stage.role is Role.AGGREGATE:
                 assert stage.store is not None
                 lane = lane_of(len(context.topology.sources) + self._number(stage), context.partition)
-                owner = AggregateState(stage, readers[stage.store], self._quarantine(stage), lane)
+                signature = store_signature(context.sub_topology, stage)
+                owner = AggregateState(stage, readers[stage.store], self._quarantine(stage), lane, signature)
                 self._aggregates[stage.index] = self._operators[stage.index] = owner
         for stage in self._stages:
             self._build(stage, readers)

@@ -98,10 +98,12 @@ def boolean_mask(answer: object, rows: int) -> BoolArray:
         return np.full(rows, bool(answer))
     if isinstance(answer, pd.Series | np.ndarray | list | pd.api.extensions.ExtensionArray) and len(answer) == rows:
         series = pd.Series(answer)
-        if series.dtype == object or pd.api.types.is_bool_dtype(series.dtype):
-            filled = series.astype(object).where(series.notna(), False)
+        if series.dtype == object:
+            filled = series.where(series.notna(), other=False)
             if all(isinstance(value, bool | np.bool_) for value in filled):
                 return filled.to_numpy(np.bool_)
+        elif pd.api.types.is_bool_dtype(series.dtype):
+            return series.fillna(value=False).to_numpy(np.bool_)
     shape = f"{type(answer).__name__} of {len(answer)}" if isinstance(answer, pd.Series | np.ndarray) else repr(answer)
     raise UserFunctionError("a predicate must return one boolean per row", rows=rows, returned=shape[:80])
 

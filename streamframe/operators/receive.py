@@ -78,7 +78,7 @@ class BlockReader:
         if partials:
             self.aggregate.merge(self._partials(partials), turn)
         if rows:
-            turn.emit(self.stage.index, _rows(rows))
+            turn.emit(self.stage.index, self._rows(rows))
 
     def _hear(self, block: Block) -> None:
         before = self._watermarks.get(block.sender)
@@ -110,15 +110,15 @@ class BlockReader:
                 missing=str(error),
             ) from error
 
-
-def _rows(batches: list[pa.RecordBatch]) -> Rows:
-    columns = concat_columns([dict(zip(each.schema.names, each.columns, strict=True)) for each in batches])
-    marks = Marks(
-        times=columns["time"].to_numpy(),
-        observed=columns["observed"].to_numpy(),
-        lanes=columns["lane"].to_numpy(),
-        offsets=columns["offset"].to_numpy(),
-    )
-    return Rows(
-        {name.removeprefix(COLUMN): column for name, column in columns.items() if name.startswith(COLUMN)}, marks
-    )
+    def _rows(self, batches: list[pa.RecordBatch]) -> Rows:
+        found = concat_columns([dict(zip(each.schema.names, each.columns, strict=True)) for each in batches])
+        columns = {name.removeprefix(COLUMN): column for name, column in found.items() if name.startswith(COLUMN)}
+        marks = Marks(
+            times=found["time"].to_numpy(),
+            observed=found["observed"].to_numpy(),
+            lanes=found["lane"].to_numpy(),
+            offsets=found["offset"].to_numpy(),
+            # The raw key stays behind; the group is what late rows are keyed by.
+            keys=[columns[name] for name in self._node.keys],
+        )
+        return Rows(columns, marks)

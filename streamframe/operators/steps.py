@@ -210,8 +210,9 @@ def cast_column(column: pa.Array, dtype: pa.DataType) -> pa.Array:
         return column
     if pa.types.is_large_string(dtype) and (pa.types.is_floating(source) or pa.types.is_boolean(source)):
         # Text as pandas writes it: 1.0 and True, not 1 and true.
-        text = [None if value is None else str(value) for value in column.to_pylist()]
-        return pa.array(text, dtype)
+        known = np.asarray(pc.is_valid(column))
+        values = pc.fill_null(column, 0 if pa.types.is_floating(source) else False)
+        return pa.array(values.to_numpy(zero_copy_only=False).astype(str), dtype, mask=~known)
     if pa.types.is_boolean(dtype) and pa.types.is_large_string(source):
         return pc.fill_null(pc.not_equal(column, ""), pa.scalar(None, pa.bool_()))
     options = pc.CastOptions(

@@ -40,9 +40,7 @@ def run(
     """One partition; ``t`` of a row is its event time in units."""
     totals = aggregate(source(schema=SCHEMA), ["user"], functions or {"n": ("amount", "size")}, of)
     cluster = Cluster(topology(to_topic(totals), to_topic(late_rows(totals), "late")))
-    cluster.send(
-        "clicks", [{"user": "a", **{**row, "ts": round(row["t"] * unit)}} for row in rows], by="user"
-    )
+    cluster.send("clicks", [{"user": "a", **row, "ts": round(row["t"] * unit)} for row in rows], by="user")
     return cluster.run(batch, flush=flush)
 
 
@@ -105,7 +103,12 @@ def test_w8_nulls_are_skipped() -> None:
         "high": ("amount", "max"),
         "texts": ("text", "count"),
     }
-    rows = [{"t": 1, "amount": 1, "text": "x"}, {"t": 2}, {"t": 3, "amount": 2}, {"t": 4, "user": "b"}]
+    rows: list[dict[str, Any]] = [
+        {"t": 1, "amount": 1, "text": "x"},
+        {"t": 2},
+        {"t": 3, "amount": 2},
+        {"t": 4, "user": "b"},
+    ]
     found = {row.pop("user"): row for row in run(window(10), rows, functions).rows("out")}
     bounds = {"window_start": 0, "window_end": 10}
     assert found["a"] == {**bounds, "total": 3, "mean": 1.5, "count": 2, "low": 1, "high": 2, "texts": 1}

@@ -31,7 +31,7 @@ def run(
 ) -> Cluster:
     node = source(schema=SCHEMA, key=("user",) if direct else ())
     dead_letters = "dead" if options.get("on_error") == "dead_letter" else None
-    make = aggregate if isinstance(functions, dict) else aggregate_of
+    make: Any = aggregate if isinstance(functions, dict) else aggregate_of
     totals = make(node, ["user"], functions, window, **options)
     cluster = Cluster(topology(to_topic(totals), dead_letters=dead_letters))
     cluster.send("clicks", [{"user": "a", "ts": 1 * MS, **row} for row in rows], by="user")
@@ -167,4 +167,7 @@ def test_a_users_aggregate_must_return_states() -> None:
     assert wrong.custom is not None
     broken = CustomAggregate(columns=("amount",), init={"s": 0}, update=lambda s, b: b, finish=lambda s: s["s"])
     with pytest.raises(UserFunctionError, match="must return a DataFrame of 1 rows"):
-        run([{"amount": 1}], [Aggregation(output="x", function="custom", inputs=("amount",), type=pa.int64(), custom=broken)])
+        run(
+            [{"amount": 1}],
+            [Aggregation(output="x", function="custom", inputs=("amount",), type=pa.int64(), custom=broken)],
+        )

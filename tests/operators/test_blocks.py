@@ -20,7 +20,7 @@ def batch(rows: int, size: int = 10) -> pa.RecordBatch:
 
 
 def test_the_bytes_of_an_empty_block_are_fixed() -> None:
-    assert EMPTY.encode().hex() == "53465242" "01010000" "01000000" "02000000" "fbffffffffffffff" "00000000" "00000000"
+    assert EMPTY.encode().hex() == "53465242010100000100000002000000fbffffffffffffff0000000000000000"
 
 
 def test_what_was_encoded_is_decoded() -> None:

@@ -114,7 +114,8 @@ def late_of(cluster: Cluster) -> list[tuple[int, int, int, int]]:
 
 def with_serials(case: Case) -> Case:
     numbered = [
-        [{**row, "serial": lane << 16 | offset} for offset, row in enumerate(rows)] for lane, rows in enumerate(case.rows)
+        [{**row, "serial": lane << 16 | offset} for offset, row in enumerate(rows)]
+        for lane, rows in enumerate(case.rows)
     ]
     return Case(numbered, case.schedule)
 
@@ -196,7 +197,8 @@ def test_a_table_emits_the_present_value_of_what_was_touched(keep: bool, case: C
         assert_equal(latest, wanted)
     else:
         named = [
-            oracle.Record(r.lane, r.offset, r.time, {**r.columns, "user": repr(r.columns["user"])}) for r in records(case)
+            oracle.Record(r.lane, r.offset, r.time, {**r.columns, "user": repr(r.columns["user"])})
+            for r in records(case)
         ]
         assert_equal({(repr(k[0]),): v for k, v in latest.items()}, oracle.table(named, ["user"], FUNCTIONS))
 

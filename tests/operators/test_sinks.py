@@ -112,14 +112,14 @@ def test_a_batch_that_was_not_taken_is_delivered_again_with_the_same_id_and_rows
 def test_a_batch_that_was_taken_is_deleted_by_the_next_commit_and_its_id_is_never_used_again(outbox: Cluster) -> None:
     outbox.send("clicks", rows(1), by="user")
     outbox.run()
-    program = outbox.tasks[TASK].program
-    assert not program.dirty
-    program.delivered("alerts", "alerts-0-1")
-    assert program.dirty
+    dirty = [outbox.tasks[TASK].program.dirty]
+    outbox.tasks[TASK].program.delivered("alerts", "alerts-0-1")
+    dirty.append(outbox.tasks[TASK].program.dirty)
     outbox.commit(TASK)
-    assert not program.dirty
+    dirty.append(outbox.tasks[TASK].program.dirty)
     outbox.crash(TASK)
-    assert not outbox.tasks[TASK].program.dirty
+    dirty.append(outbox.tasks[TASK].program.dirty)
+    assert dirty == [False, True, False, False]
     taken(outbox)
     outbox.send("clicks", rows(3), by="user")
     outbox.run()

@@ -20,7 +20,15 @@ def cluster_of(*, dead_letters: str | None = None, **options: Any) -> Cluster:
     return Cluster(topology(to_topic(source(**options)), dead_letters=dead_letters))
 
 
-BAD = [b'{"user":"a"', b'{"user":1,"ts":1}', b"\xff", b'{"user":"a","ts":"no time"}', b"", b'{"user":"a"}', b'{"ts":null}']
+BAD = [
+    b'{"user":"a"',
+    b'{"user":1,"ts":1}',
+    b"\xff",
+    b'{"user":"a","ts":"no time"}',
+    b"",
+    b'{"user":"a"}',
+    b'{"ts":null}',
+]
 
 
 @pytest.mark.parametrize("bad", BAD)

@@ -13,8 +13,8 @@ from streamframe.core.errors import UserFunctionError
 from streamframe.core.metrics import ROWS_ADDED, ROWS_DEAD_LETTER, ROWS_FILTERED, ROWS_IN, ROWS_OUT, ROWS_SKIPPED
 from streamframe.core.schema import normalise_schema
 from streamframe.operators.rows import ColumnPruned
-from streamframe.plan.nodes import Assign, Cast, Explode, Filter, MapBatches, MetaColumn, Node, Project, Union
-from tests.operators.harness import Cluster, source, to_topic, topology
+from streamframe.plan.nodes import Assign, Cast, Explode, Filter, MapBatches, MetaColumn, Node, Project, Union, Window
+from tests.operators.harness import Cluster, aggregate, source, to_topic, topology
 
 SCHEMA = {"user": "string", "amount": "int64", "price": "float64", "ts": "timestamp[ms]"}
 ROWS: list[dict[str, Any]] = [
@@ -204,9 +204,11 @@ def test_cast_follows_pandas_and_keeps_nulls(name: str, dtype: str, values: list
 
 def test_text_that_is_no_number_is_set_aside_alone() -> None:
     node = clicks()
-    cast = Cast(name="cast", schema=with_field(node.schema, "user", "int64"), input=node, columns=("user",), on_error="skip")
+    cast = Cast(
+        name="cast", schema=with_field(node.schema, "user", "int64"), input=node, columns=("user",), on_error="skip"
+    )
     cluster = run(cast, [{**ROWS[0], "user": text} for text in ("1", "x", "3")])
-    assert users(cluster) == [1, 3]
+    assert [row["user"] for row in cluster.rows("out")] == [1, 3]
     assert cluster.count(ROWS_SKIPPED) == 1
 
 
@@ -214,7 +216,12 @@ def test_explode_gives_a_row_per_element_and_one_for_an_empty_list() -> None:
     node = clicks(schema={"tags": "list<string>", "ts": "timestamp[ms]"})
     schema = pa.schema([pa.field("tags", pa.large_string()), node.schema.field("ts")])
     explode = Explode(name="explode", schema=schema, input=node, column="tags")
-    rows = [{"tags": ["a", "b"], "ts": 1}, {"tags": [], "ts": 2}, {"tags": None, "ts": 3}, {"tags": ["c", None], "ts": 4}]
+    rows = [
+        {"tags": ["a", "b"], "ts": 1},
+        {"tags": [], "ts": 2},
+        {"tags": None, "ts": 3},
+        {"tags": ["c", None], "ts": 4},
+    ]
     cluster = run(explode, rows)
     assert [(r["tags"], r["ts"]) for r in cluster.rows("out")] == [
         ("a", 1),
@@ -263,3 +270,14 @@ def test_union_takes_the_rows_of_all_branches() -> None:
 
 def _fields(node: Assign) -> dict[str, Any]:
     return {name: getattr(node, name) for name in node.__dataclass_fields__}
+
+
+def test_results_of_an_aggregate_that_make_a_function_raise_become_dead_letters_of_their_columns() -> None:
+    totals = aggregate(clicks(), ["user"], {"total": ("amount", "sum")}, Window(size=10_000, every=10_000))
+    node = filtering(lambda df: 1 // (df["total"] - 2).abs().min() >= 0, totals, on_error="dead_letter")
+    cluster = run(node, ROWS[:2], dead_letters="dead")
+    cluster.run(flush=True)
+    assert [row["user"] for row in cluster.rows("out")] == ["a"]
+    (letter,) = cluster.outputs["dead"]
+    assert (letter.row["user"], letter.row["total"]) == ("b", 2)
+    assert (dict(letter.headers)["sf.topic"], dict(letter.headers)["sf.step"]) == (b"", b"filter")

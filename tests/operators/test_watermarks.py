@@ -81,9 +81,9 @@ def test_a_partition_that_may_not_be_idle_holds_the_others() -> None:
 def test_when_all_are_silent_time_passes_as_on_the_clock() -> None:
     clock = StreamClock({A: 10}, {})
     clock.observe(A, np.array([100]), 1_000)
-    for now in (1_010, 1_011, 1_050):
-        clock.raise_idle(now)
-        assert clock.times[A] == 100 + now - 1_000
+    for moment in (1_010, 1_011, 1_050):
+        clock.raise_idle(moment)
+        assert clock.times[A] == 100 + moment - 1_000
 
 
 def test_other_inputs_of_the_task_count_as_awake() -> None:

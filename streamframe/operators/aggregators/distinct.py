@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamframe.operators.aggregators.accumulator import StateColumns, Target
-from streamframe.operators.aggregators.values import FoldInput, Slots, kind_of
+from streamframe.operators.aggregators.values import FoldInput, Slots, Values, kind_of
 from streamframe.state.buckets import FamilySpec
 from streamframe.state.columns import ColumnSpec
 
@@ -30,19 +30,25 @@ class Distinct:
 
     def fold(self, target: Target, slots: Slots, rows: FoldInput) -> None:
         values = rows.values(self._column)
-        chosen, array = values.chosen(slots)
+        chosen = slots if values.valid is None else slots[values.valid]
         if not len(chosen):
             return
-        if self._kind == "float64":
-            array = (array + 0.0).view(np.int64)
         family = target.families[self.name]
         known = len(family)
-        pairs = family.slots([pa.array(chosen.astype(np.int64)), pa.array(array, self.family.key_types[1])])
+        pairs = family.slots([pa.array(chosen.astype(np.int64)), self._known(values, rows)])
         fresh = np.flatnonzero(pairs >= known)
         if len(fresh):
             new, first = np.unique(pairs[fresh], return_index=True)
             family.touch(new)
             np.add.at(target.columns[self.name], chosen[fresh[first]], 1)
+
+    def _known(self, values: Values, rows: FoldInput) -> pa.Array:
+        """Return the values that count as keys of the family."""
+        if self._kind in ("string", "binary"):
+            column = rows.arrow(self._column)
+            return column if values.valid is None else column.filter(pa.array(values.valid))
+        array = values.array if values.valid is None else values.array[values.valid]
+        return pa.array((array + 0.0).view(np.int64) if self._kind == "float64" else array)
 
     def merge(self, target: Target, slots: Slots, columns: StateColumns) -> None:
         raise AssertionError("numbers of distinct values cannot be merged; the plan never asks for it")

@@ -40,27 +40,36 @@ def kind_of(dtype: pa.DataType) -> ColumnKind:
 
 
 class Values:
-    """One column of a batch.
+    """One column of a batch, and which of its values count.
 
-    Attributes:
-        array: The values; what stands where ``valid`` is false means nothing.
+    Args:
+        arrow: The column.
         valid: Which values count, or ``None`` when all do.
-        arrow: The column as it came.
+        array: The values; ``None``: text, of which Python objects are made only when somebody asks.
     """
 
-    __slots__ = ("array", "arrow", "valid")
+    __slots__ = ("_array", "_arrow", "valid")
 
-    def __init__(self, array: AnyArray, valid: BoolArray | None, arrow: pa.Array) -> None:
-        self.array = array
+    def __init__(self, arrow: pa.Array, valid: BoolArray | None, array: AnyArray | None) -> None:
+        self._arrow = arrow
         self.valid = valid
-        self.arrow = arrow
+        self._array = array
+
+    @property
+    def array(self) -> AnyArray:
+        """The values; what stands where ``valid`` is false means nothing."""
+        if self._array is None:
+            self._array = self._arrow.to_numpy(zero_copy_only=False)
+        return self._array
 
     def take(self, positions: Int64Array) -> Values:
         """Return the values at ``positions``."""
         valid = None if self.valid is None else self.valid[positions]
         if valid is not None and valid.all():
             valid = None
-        return Values(self.array[positions], valid, self.arrow)
+        if self._array is None:
+            return Values(self._arrow.take(pa.array(positions)), valid, None)
+        return Values(self._arrow, valid, self._array[positions])
 
     def chosen(self, slots: Slots) -> tuple[Slots, AnyArray]:
         """Return the slots and the values of the rows that count."""
@@ -72,12 +81,12 @@ def values_of(column: pa.Array) -> Values:
     kind = kind_of(column.type)
     valid = None if column.null_count == 0 else np.asarray(pc.is_valid(column))
     if kind in ("string", "binary"):
-        return Values(column.to_numpy(zero_copy_only=False), valid, column)
+        return Values(column, valid, None)
     if kind == "float64":
         floats = _numbers(column, pa.float64(), np.nan)
         numeric = ~np.isnan(floats)
-        return Values(floats, None if numeric.all() else numeric, column)
-    return Values(_integers(column), valid, column)
+        return Values(column, None if numeric.all() else numeric, floats)
+    return Values(column, valid, _integers(column))
 
 
 def _numbers(column: pa.Array, target: pa.DataType, blank: float) -> AnyArray:
