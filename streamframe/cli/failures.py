@@ -35,8 +35,6 @@ def failure_text(report: FailureReport) -> str:
         hint: did you mean 'a'?
     """
     first, *rest = f"error: {report.error}".splitlines()
-    lines = [first, *rest]
-    # A hint that repeats the cause is enough; the line of the user's code is what matters then.
-    if report.cause and report.cause not in str(report.error):
-        lines.insert(1, f"cause: {report.cause}")
-    return "\n".join(lines)
+    told = report.error.hint and report.error.hint in report.cause
+    cause = [] if not report.cause or told else [f"cause: {report.cause}"]
+    return "\n".join([first, *cause, *rest])

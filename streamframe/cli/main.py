@@ -24,6 +24,9 @@ from streamframe.core.suggest import did_you_mean
 COMMANDS: Final = ("run", "demo", "describe", "check", "reset", "state", "config", "broker", "version")
 """In the order of the help; each is a module of this package with ``add_parser`` and ``run``."""
 
+PACKAGE: Final = "streamframe.cli"
+"""Not taken from ``__name__``, which is another one under ``python -m``."""
+
 _INVALID_CHOICE: Final = re.compile(r"invalid choice: '([^']*)'")
 
 
@@ -118,9 +121,8 @@ def _add_debug(parser: argparse.ArgumentParser) -> None:
 
 def command_modules() -> dict[str, ModuleType]:
     """Return the modules of the commands that are installed, by name."""
-    package = __name__.rpartition(".")[0]
-    names = [name for name in COMMANDS if importlib.util.find_spec(f"{package}.{name}") is not None]
-    return {name: importlib.import_module(f"{package}.{name}") for name in names}
+    names = [name for name in COMMANDS if importlib.util.find_spec(f"{PACKAGE}.{name}") is not None]
+    return {name: importlib.import_module(f"{PACKAGE}.{name}") for name in names}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,6 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 0
+    _log_only_when_debugging(debug=args.debug)
     try:
         code = command_modules()[args.command].run(args)
         sys.stdout.flush()
@@ -159,6 +162,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         print("hint: this should not happen; --debug shows the traceback", file=sys.stderr)
         return 1
+
+
+def _log_only_when_debugging(*, debug: bool) -> None:
+    """Keep the log lines of the client to ourselves: the error at the end says what they say."""
+    import logging
+
+    logger = logging.getLogger("streamframe")
+    logger.addHandler(logging.StreamHandler() if debug else logging.NullHandler())
+    logger.propagate = False
 
 
 if __name__ == "__main__":

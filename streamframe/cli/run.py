@@ -8,16 +8,17 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from streamframe.cli.failures import print_report
 from streamframe.cli.options import Sources, add_connection, add_program, sources_of
-from streamframe.cli.preflight import Preflight, PreflightFailed, look_at_program
-from streamframe.cli.run_report import ReportStyle, RunReport
 from streamframe.cli.settings_sources import FIELDS, EffectiveSettings
 from streamframe.cli.version import data_path
 from streamframe.core.errors import ConfigError
 from streamframe.core.settings import Settings
 from streamframe.core.time import format_duration
+
+if TYPE_CHECKING:
+    from streamframe.cli.preflight import Preflight
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -64,6 +65,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: An option or setting is wrong.
     """
+    from streamframe.cli.failures import print_report
+    from streamframe.cli.preflight import PreflightFailed, look_at_program
+
     workers = _workers(args.workers)
     if args.flush and args.until is None:
         raise ConfigError("--flush is for bounded runs", hint="add --until now")
@@ -81,6 +85,8 @@ def _supervise(
     args: argparse.Namespace, found: Preflight, effective: EffectiveSettings, *, sources: Sources, workers: int
 ) -> int:
     from streamframe.app.running import supervise
+    from streamframe.cli.failures import print_report
+    from streamframe.cli.run_report import ReportStyle, RunReport
 
     telemetry = effective.settings.telemetry
     report = RunReport(ReportStyle(form=telemetry.log_format, level=telemetry.log_level, quiet=args.quiet))

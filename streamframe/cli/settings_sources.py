@@ -337,7 +337,7 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
             continue
         name = by_variable.get(variable) or _map_entry(variable)
         if name is None:
-            known = [*by_variable, *sorted(OTHER_VARIABLES)]
+            known = [*by_variable, *(other for other in sorted(OTHER_VARIABLES) if "_TEST_" not in other)]
             raise ConfigError(
                 "there is no such setting",
                 hint=did_you_mean(variable, known) or "streamframe config show lists them all",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamframe.core import errors
-from streamframe.core.errors import StreamFrameError
+from streamframe.core.errors import StreamFrameError, UserFunctionError
 from streamframe.engine.snapshot import Snapshot
 
 _PACKAGE = str(Path(errors.__file__).parents[1])
@@ -152,10 +152,12 @@ def report_failure(error: BaseException) -> FailureReport:
     if not isinstance(error, StreamFrameError):
         wrapped = StreamFrameError(f"worker failed: {_one_line(error)}", hint="--debug shows the traceback")
         return FailureReport(error=wrapped, cause=_user_line(error), traceback=text)
-    plain = plain_error(error)
     cause = error.__cause__
-    shown = "" if cause is None else " ".join(filter(None, (_one_line(cause), _user_line(cause))))
-    return FailureReport(error=plain, cause=shown, traceback=text)
+    # Behind other errors are those of libraries, whose message is in ours; behind this one is the user's code.
+    if not isinstance(error, UserFunctionError) or cause is None:
+        return FailureReport(error=plain_error(error), traceback=text)
+    shown = " ".join(filter(None, (_one_line(cause), _user_line(cause))))
+    return FailureReport(error=plain_error(error), cause=shown, traceback=text)
 
 
 def plain_error(error: StreamFrameError) -> StreamFrameError:
@@ -167,7 +169,13 @@ def plain_error(error: StreamFrameError) -> StreamFrameError:
 
 def plain_facts(facts: Mapping[str, object]) -> dict[str, object]:
     """Return facts that can be read without the libraries of whoever wrote them."""
-    return {name: value if type(value) in (int, float, bool, str) else str(value) for name, value in facts.items()}
+    return {name: _plain(value) for name, value in facts.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if value is None or type(value) in (int, float, bool, str) else str(value)
 
 
 def _one_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import importlib
+import logging
 import os
 import select
 import signal
@@ -80,6 +81,7 @@ class WorkerChannel:
         self._orphan_seconds = orphan_seconds
         self._stop = False
         self._callbacks: list[Callable[[], None]] = []
+        self._sending = threading.Lock()
         self._listener = threading.Thread(target=self._listen, name="supervisor-listener", daemon=True)
         self._listener.start()
 
@@ -105,23 +107,27 @@ class WorkerChannel:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send a snapshot: the heartbeat."""
-        if self._messages.unsent_bytes == 0 or self._messages.flush(0.0):
-            self._messages.send(Heartbeat(snapshot=snapshot))
+        with self._sending:
+            if self._messages.unsent_bytes == 0 or self._messages.flush(0.0):
+                self._messages.send(Heartbeat(snapshot=snapshot))
 
     def notice(self, level: str, text: str, facts: Mapping[str, object]) -> None:
-        """Send a line for the log."""
-        if self._messages.unsent_bytes < UNSENT_BYTES_MAX:
-            self._messages.send(NoticeSent(level=level, text=text, facts=plain_facts(facts)))
+        """Send a line for the log; any thread may."""
+        with self._sending:
+            if self._messages.unsent_bytes < UNSENT_BYTES_MAX:
+                self._messages.send(NoticeSent(level=level, text=text, facts=plain_facts(facts)))
 
     def fail(self, error: BaseException) -> bool:
         """Send why this worker ends; return whether the supervisor has it."""
-        self._messages.send(report_failure(error))
-        return self._messages.flush(_REPORT_SECONDS_MAX)
+        with self._sending:
+            self._messages.send(report_failure(error))
+            return self._messages.flush(_REPORT_SECONDS_MAX)
 
     def farewell(self, exit_code: int) -> None:
         """Send that the work is over; the supervisor waits for the process to end."""
-        self._messages.send(Farewell(exit_code=exit_code))
-        self._messages.flush(_REPORT_SECONDS_MAX)
+        with self._sending:
+            self._messages.send(Farewell(exit_code=exit_code))
+            self._messages.flush(_REPORT_SECONDS_MAX)
 
     def _listen(self) -> None:
         while not self._messages.closed:
@@ -133,6 +139,18 @@ class WorkerChannel:
         with contextlib.suppress(OSError):
             os.write(2, b"the supervisor is gone and the worker did not stop in time, it ends\n")
         os._exit(ORPHAN_EXIT_CODE)
+
+
+class ChannelHandler(logging.Handler):
+    """Sends what is logged below ``streamframe`` to the supervisor, who decides what is shown and how."""
+
+    def __init__(self, channel: WorkerChannel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record as a notice."""
+        self._channel.notice(record.levelname.lower(), record.getMessage(), {})
 
 
 def run_worker_process(
@@ -150,6 +168,10 @@ def run_worker_process(
     if sys.stderr is not None:
         faulthandler.enable()
         faulthandler.register(signal.SIGUSR1)
+    logger = logging.getLogger("streamframe")
+    logger.addHandler(ChannelHandler(channel))
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
     exit_code = _exit_code_of(start, channel)
     channel.farewell(exit_code)
     sys.exit(exit_code)

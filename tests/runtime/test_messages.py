@@ -10,10 +10,12 @@ from streamframe.runtime.messages import plain_error, report_failure
 
 
 def test_facts_become_plain_so_that_the_reader_needs_no_library():
-    error = PlanError("wrong", hint="fix it", row=np.int64(3), price=Decimal("1.5"), column="a", exact=True)
+    error = PlanError(
+        "wrong", hint="fix it", row=np.int64(3), price=Decimal("1.5"), column="a", columns=["a", np.int64(1)]
+    )
     plain = plain_error(error)
 
-    assert plain.facts == {"row": "3", "price": "1.5", "column": "a", "exact": True}
+    assert plain.facts == {"row": "3", "price": "1.5", "column": "a", "columns": ["a", "1"]}
     assert b"numpy" not in pickle.dumps(report_failure(error))
 
 

@@ -106,6 +106,13 @@ def test_a_notice_arrives_with_plain_facts():
     ]
 
 
+def test_what_a_worker_logs_arrives_as_a_notice():
+    run = Run(QUICK, "log_a_line")
+    run.run()
+
+    assert [(event.level, event.text) for event in run.of(msg.NoticeReceived)] == [("warning", "broker b:1 is away")]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_worker_that_is_killed_or_crashes_is_started_again(tmp_path, number):
     run = Run(QUICK, "die_once", str(tmp_path), int(number))

@@ -143,3 +143,10 @@ def supervise(folder: str, workers: int, target: str) -> None:
     unwanted = sorted({"pandas", "pyarrow", "numpy"} & set(sys.modules))
     report(f"ended {result.exit_code} imported {unwanted}")
     sys.exit(result.exit_code)
+
+
+def log_a_line(channel: WorkerChannel) -> None:
+    import logging
+
+    beat(channel)
+    logging.getLogger("streamframe.kafka").warning("broker %s is away", "b:1")
