@@ -14,7 +14,7 @@ from streamframe.api.builder import PlanBuilder
 from streamframe.api.frame import Frame
 from streamframe.core.errors import ConfigError
 from streamframe.core.serde_spec import SerdeSpec
-from streamframe.core.settings import CommitSettings, Guarantee, KafkaSettings, Settings, StateSettings
+from streamframe.core.settings import Guarantee, Settings
 from streamframe.core.sizes import parse_bytes
 from streamframe.core.time import Duration, parse_duration
 from streamframe.plan.compile import compile_plan
@@ -188,9 +188,9 @@ class App:
         bounded = flush if until == "now" else None
         effective = settings or self.settings
         if workers == 1:
-            running.run_here(self, effective, bounded=bounded)
+            running.run_here(self.topology(), effective, bounded=bounded)
         else:
-            running.run_spawned(self, effective, workers=workers, bounded=bounded, program=_main_file())
+            running.run_spawned(_main_file(), self.name, effective, workers=workers, bounded=bounded)
 
     def _read_head(self, node: Node, count: int) -> pd.DataFrame:
         from streamframe.app.head import read_head
@@ -200,7 +200,7 @@ class App:
 
 def apply_overrides(settings: Settings, overrides: Mapping[str, object]) -> Settings:
     """Return settings with some fields replaced; names are ``group.field``."""
-    groups: dict[str, KafkaSettings | CommitSettings | StateSettings | Any] = {}
+    groups: dict[str, Any] = {}
     for name, value in overrides.items():
         group, _, field = name.partition(".")
         groups[group] = replace(groups.get(group, getattr(settings, group)), **{field: value})
@@ -209,9 +209,7 @@ def apply_overrides(settings: Settings, overrides: Mapping[str, object]) -> Sett
 
 def _check_guarantee(guarantee: str | None) -> None:
     if guarantee not in (None, "exactly_once", "at_least_once"):
-        raise ConfigError(
-            "unknown guarantee", hint='guarantee="exactly_once" or "at_least_once"', guarantee=guarantee
-        )
+        raise ConfigError("unknown guarantee", hint='guarantee="exactly_once" or "at_least_once"', guarantee=guarantee)
 
 
 def _main_file() -> str:

@@ -18,10 +18,9 @@ from streamframe.runtime.supervisor import Supervisor, SupervisorResult, Supervi
 from streamframe.runtime.worker_process import EntryPoint
 
 if TYPE_CHECKING:
-    from streamframe.app.application import App
-    from streamframe.runtime.worker_process import WorkerChannel
+    from streamframe.plan.topology import Topology
 
-WORKER: Final = "streamframe.app.running:run_worker"
+WORKER: Final = "streamframe.app.worker_main:run_worker"
 """What a spawned worker calls first."""
 
 
@@ -52,38 +51,25 @@ def supervise(
 
 
 def run_spawned(
-    app: App, settings: Settings, *, workers: int, bounded: bool | None, program: str
+    program: str, app_name: str, settings: Settings, *, workers: int, bounded: bool | None
 ) -> SupervisorResult:
-    """Run an app in several processes until it ends; raise what ended it."""
+    """Run a program in several processes until it ends; raise what ended it."""
     from streamframe.app.telemetry import log_event
 
-    supervisor = supervise(program, app.name, settings, workers=workers, bounded=bounded, events=log_event)
+    supervisor = supervise(program, app_name, settings, workers=workers, bounded=bounded, events=log_event)
     result = supervisor.run()
     if result.report is not None and result.exit_code != 0:
         raise result.report.error
     return result
 
 
-def run_worker(
-    channel: WorkerChannel, target: str, app_name: str, settings: Settings, bounded: bool | None, token: str
-) -> None:
-    """Run one worker in this process, which a supervisor has started."""
-    from streamframe.app.program import ProgramRef, load_app
-    from streamframe.app.wiring import open_worker
-
-    app = load_app(ProgramRef(target, app_name))
-    with open_worker(app.topology(), settings, channel, bounded=bounded, token=token) as driver:
-        channel.on_stop(driver.request_stop)
-        driver.run()
-
-
-def run_here(app: App, settings: Settings, *, bounded: bool | None) -> None:
-    """Run an app in this process until it ends. SIGTERM and Ctrl-C stop it gracefully."""
+def run_here(topology: Topology, settings: Settings, *, bounded: bool | None) -> None:
+    """Run a topology in this process until it ends. SIGTERM and Ctrl-C stop it gracefully."""
     from streamframe.app.telemetry import LoggedTelemetry
     from streamframe.app.wiring import open_worker
 
     token = f"{time.time_ns():x}"
-    with open_worker(app.topology(), settings, LoggedTelemetry(), bounded=bounded, token=token) as driver:
+    with open_worker(topology, settings, LoggedTelemetry(), bounded=bounded, token=token) as driver:
         before = {}
         try:
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -70,7 +70,8 @@ class WipeStore:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindChangelogs:
     """Ask for identity and bounds of changelog partitions. Before: ``CommittedFetched`` was answered,
-    so the end covers everything that the committed offsets depend on. Answer: ``ChangelogsFound``."""
+    so the end covers everything that the committed offsets depend on. Answer: ``ChangelogsFound``.
+    """
 
     task: TaskId
     epoch: int

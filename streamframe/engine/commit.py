@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from streamframe.core.ids import TaskId, TopicPartition
 from streamframe.engine import commands as cmd
-from streamframe.engine.positions import Committed, CommitRequest
+from streamframe.engine.positions import CommitRequest, Committed
 from streamframe.engine.task import Task
 from streamframe.operators.program import SealedTask
 

@@ -18,8 +18,8 @@ from streamframe.engine.positions import (
     LATEST,
     Bounds,
     ChangelogBounds,
-    Committed,
     CommitRequest,
+    Committed,
 )
 from streamframe.engine.snapshot import Snapshot
 from streamframe.state.store import Store

@@ -116,7 +116,7 @@ class Worker:
         """Return the commands with which the worker begins, before any event."""
         return self.bound.start() if self.bound else []
 
-    def handle(self, event: ev.Event) -> list[cmd.Command]:  # noqa: C901, PLR0911, PLR0912
+    def handle(self, event: ev.Event) -> list[cmd.Command]:  # noqa: C901
         """Return what must be done because ``event`` happened."""
         if self.exited:
             return self._after_exit(event)

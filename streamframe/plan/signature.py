@@ -18,12 +18,18 @@ from streamframe.plan.topology import Role, Stage, SubTopology, Topology
 def state_signature(topology: Topology) -> str:
     """Return the signature of all stores, sorted by their names; empty when nothing is stored."""
     signatures = {
-        stage.node.name: "\n".join(_lines(stage.node, partition_text(sub, stage)))
+        stage.node.name: store_signature(sub, stage)
         for sub in topology.sub_topologies
         for stage in sub.stages
         if stage.role is Role.AGGREGATE and isinstance(stage.node, Aggregate)
     }
     return "".join(signatures[name] + "\n" for name in sorted(signatures))
+
+
+def store_signature(sub: SubTopology, stage: Stage) -> str:
+    """Return the signature of the store of one aggregate."""
+    assert isinstance(stage.node, Aggregate)
+    return "\n".join(_lines(stage.node, partition_text(sub, stage)))
 
 
 def fingerprint(topology: Topology) -> str:

@@ -47,7 +47,7 @@ class Performer:
         except StreamFrameError as error:
             return ev.Failed(error=error)
 
-    def _dispatch(self, command: cmd.Command) -> ev.Event | None:  # noqa: C901, PLR0911, PLR0912
+    def _dispatch(self, command: cmd.Command) -> ev.Event | None:  # noqa: C901
         match command:
             case cmd.Produce():
                 self._log.produce(command.batch)
@@ -66,7 +66,7 @@ class Performer:
             case cmd.OpenStore():
                 return self._open_store(command)
             case cmd.CloseStore():
-                return self._close_store(command)
+                self._close_store(command)
             case cmd.WipeStore():
                 self._stores.wipe(command.task)
             case cmd.FindChangelogs():

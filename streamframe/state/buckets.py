@@ -5,6 +5,7 @@ table and one more table per *family* (the distinct values of ``nunique``, for e
 
     'b' start(8, sign bit flipped) variant(2) family(1)  then as in table_log.py
     'm'                                                  the meta record
+    's'                                                  the text of the signature
 
 Rules:
     1. ``seal`` is the only way out: what it returns is written to the changelog, and after the transaction has
@@ -19,6 +20,7 @@ import hashlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import unified_diff
 from typing import Final
 
 import pyarrow as pa
@@ -26,7 +28,7 @@ import pyarrow as pa
 from streamframe.core.errors import StoreIncompatible
 from streamframe.state.columns import ColumnSpec
 from streamframe.state.key_words import key_type
-from streamframe.state.meta import META_KEY, BucketId, SourceTime, StateMeta
+from streamframe.state.meta import META_KEY, SIGNATURE_KEY, BucketId, SourceTime, StateMeta
 from streamframe.state.store import Changes, StoreReader, prefix_end
 from streamframe.state.table import Table
 from streamframe.state.table_log import DEFAULT_LAYOUT, Layout, TableLog
@@ -61,12 +63,15 @@ class StoreSpec:
         key_types: Arrow types of the key columns of the main table (family 0).
         columns: Its accumulator columns.
         families: More tables: family 1, 2, …
+        signature: What the values mean beyond their types (windows, functions), as lines of text. It is part
+            of the fingerprint, and stored so that a mismatch can be shown line by line.
     """
 
     name: str
     key_types: tuple[pa.DataType, ...]
     columns: tuple[ColumnSpec, ...]
     families: tuple[FamilySpec, ...] = ()
+    signature: str = ""
 
     def tables(self) -> tuple[FamilySpec, ...]:
         """Return the specification of every family, the main table first."""
@@ -82,7 +87,8 @@ class StoreSpec:
             )
             for table in self.tables()
         ]
-        return hashlib.blake2b(repr(described).encode(), digest_size=16).digest()
+        meaning = repr((described, self.signature)) if self.signature else repr(described)
+        return hashlib.blake2b(meaning.encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,21 @@ def read_meta(reader: StoreReader, spec: StoreSpec) -> StateMeta:
     """
     stored = reader.get(META_KEY)
     meta = StateMeta(fingerprint=spec.fingerprint()) if stored is None else StateMeta.decode(stored)
-    _check_fingerprint(meta, spec)
+    if meta.fingerprint != spec.fingerprint():
+        raise StoreIncompatible(
+            "the stored state is of another program",
+            hint="give the changed step a new name, or reset the application" + _difference(reader, spec),
+            store=spec.name,
+        )
     return meta
+
+
+def _difference(reader: StoreReader, spec: StoreSpec) -> str:
+    """Return what the stored signature has (-) and the program wants (+), as lines to append to a hint."""
+    stored = reader.get(SIGNATURE_KEY)
+    before = stored.decode(errors="replace").splitlines() if stored is not None else []
+    lines = list(unified_diff(before, spec.signature.splitlines(), lineterm="", n=0))[2:]
+    return "".join(f"\n  {line}" for line in lines if not line.startswith("@@"))
 
 
 def bucket_key(bucket: BucketId) -> bytes:
@@ -289,6 +308,8 @@ class BucketState:
             expired_through=through,
             survivors=survivors,
         )
+        if seq == 1 and self.spec.signature:
+            puts.append((SIGNATURE_KEY, self.spec.signature.encode()))
         puts.append((META_KEY, self.meta.encode()))
         records: list[tuple[bytes, bytes | None]] = [(key, None) for key in (*self._expired_keys, *deletes)]
         records += puts

@@ -15,6 +15,8 @@ from streamframe.core.errors import StoreCorrupted, StoreIncompatible
 from streamframe.core.time import MIN_TIME
 
 META_KEY: Final = b"m"
+SIGNATURE_KEY: Final = b"s"
+"""Where a store keeps the text of its signature, written by its first commit."""
 META_VERSION: Final = 1
 _MAGIC: Final = b"SM"
 _HEADER: Final = struct.Struct("<2sBxI")

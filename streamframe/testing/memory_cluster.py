@@ -215,8 +215,7 @@ class MemoryCluster:
         for member in self.members.values():
             worker = member.driver.worker
             if not member.driver.done and (
-                any(member.log.lag().values())
-                or any(task.ahead or not task.running for task in worker.tasks.values())
+                any(member.log.lag().values()) or any(task.ahead or not task.running for task in worker.tasks.values())
             ):
                 return True
         return False

@@ -12,7 +12,7 @@ from streamframe.core.batch import ListBatch, OutputBatch
 from streamframe.core.errors import Unavailable
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine import events as ev
-from streamframe.engine.ports import EARLIEST, LATEST, Bounds, ChangelogBounds, Committed, CommitRequest
+from streamframe.engine.ports import EARLIEST, LATEST, Bounds, ChangelogBounds, CommitRequest, Committed
 from streamframe.testing.memory_broker import Fate, MemoryBroker, Transaction
 
 Chooser = Callable[[Mapping[TopicPartition, int]], Sequence[tuple[TopicPartition, int]]]

@@ -22,8 +22,8 @@ from streamframe.core.suggest import did_you_mean
 from streamframe.core.time import MICROS_PER_MS, Duration, parse_duration
 from streamframe.plan.nodes import Source, TopicSink
 from streamframe.plan.topology import Topology
-from streamframe.serde.pandas_frames import from_pandas, to_pandas
 from streamframe.serde.keys import encode_keys
+from streamframe.serde.pandas_frames import from_pandas, to_pandas
 from streamframe.serde.registry import decoder_for, encoder_for
 from streamframe.testing.memory_broker import Entry
 from streamframe.testing.memory_cluster import MemoryCluster, partition_of

@@ -10,12 +10,12 @@ from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.ports import EARLIEST, ChangelogBounds, Committed
 from streamframe.engine.task import TRANSITIONS, IllegalTransition, Task, TaskState
+from streamframe.operators.program import TaskContext
+from streamframe.state.changelog import POSITION_KEY, LocalPosition
 from streamframe.state.memory import MemoryStore
 from streamframe.state.namespace import prefixed
-from streamframe.state.changelog import POSITION_KEY, LocalPosition
 from streamframe.state.store import Changes
 from tests.engine.worlds import IN0, LOG0, T0, CountingProgram, offset, topology
-from streamframe.operators.program import TaskContext
 
 TOPIC_ID = b"t" * 16
 

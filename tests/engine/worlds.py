@@ -85,7 +85,7 @@ class CountingProgram:
         return SealedTask(
             outputs=[],
             stores=stores,
-            metadata={tp: f"1:{self.count}" for tp in inputs},
+            metadata=dict.fromkeys(inputs, f"1:{self.count}"),
             deliveries=[],
             prints=[],
             counts={"windows_closed": int(flush)},

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from streamframe.app.application import App
 from streamframe.core.ids import TopicPartition
+from streamframe.plan.nodes import TopicSink
 from streamframe.serde.pandas_frames import to_pandas
 from streamframe.serde.registry import decoder_for
-from streamframe.plan.nodes import TopicSink
 from streamframe.testing.memory_cluster import MemoryCluster
 from tests.laws.worlds import (
     SIZE,
@@ -112,9 +112,7 @@ class World:
 
 def check(world: World, found: Input, case: Case) -> None:
     _app, keys, every, nunique = case
-    totals, late = expected(
-        found, keys, every=every, repartitioned=keys == ["page"], nunique=nunique
-    )
+    totals, late = expected(found, keys, every=every, repartitioned=keys == ["page"], nunique=nunique)
     seen = world.read("totals")
     seen["window_start"] = seen["window_start"].astype("int64")
     columns = list(totals.columns)
@@ -171,7 +169,11 @@ def test_crashes_are_invisible(name: str, seed: int) -> None:
 def test_the_check_can_see_a_lost_row(name: str) -> None:
     """A negative control: the same check fails when one record is missing from the input of the engine."""
     case = CASES[name]
-    seed = next(s for s in range(100) if len(expected(make_input(s), case[1], every=case[2], repartitioned=case[1] == ["page"])[0]) > 3)
+    seed = next(
+        s
+        for s in range(100)
+        if len(expected(make_input(s), case[1], every=case[2], repartitioned=case[1] == ["page"])[0]) > 3
+    )
     found = make_input(seed, partitions=PARTITIONS)
     world = World(case[0](), random.Random(1), workers=1)
     hidden = next(row for row in found.partitions[0] if row["ts"] == min(r["ts"] for r in found.partitions[0]))

@@ -125,9 +125,7 @@ def expected(
     # First and last are by event time, then partition, then offset.
     ordered = closed.sort_values(["ts", "partition", "order"], kind="stable")
     grouped = ordered.groupby([*keys, "window_start"])
-    totals = grouped["amount"].agg(
-        n="count", total="sum", low="min", high="max", first="first", last="last"
-    )
+    totals = grouped["amount"].agg(n="count", total="sum", low="min", high="max", first="first", last="last")
     if nunique:
         totals["users"] = grouped["user"].nunique()
     return totals.reset_index(), late[["user", "page", "amount", "ts", "window_start"]].reset_index(drop=True)

@@ -382,7 +382,7 @@ def test_state_of_other_columns_is_refused():
     world = World(spec=SIMPLE)
     world.commit(world.open())
     other = replace(SIMPLE, columns=(ColumnSpec("count", "float64"),))
-    with pytest.raises(StoreIncompatible, match="other keys or columns"):
+    with pytest.raises(StoreIncompatible, match="another program"):
         read_meta(world.local, other)
 
 
@@ -437,3 +437,15 @@ def test_a_missing_blob_is_noticed_unless_it_is_superseded(written):
         except StoreCorrupted:
             outcomes.append(True)
     assert sum(outcomes) >= len(outcomes) * 0.9
+
+
+def test_state_of_another_meaning_is_refused_with_what_differs():
+    world = World(spec=replace(SIMPLE, signature="store counts\n  window: tumbling 10s"))
+    world.commit(world.open())
+    other = replace(SIMPLE, signature="store counts\n  window: tumbling 20s")
+
+    with pytest.raises(StoreIncompatible) as caught:
+        read_meta(world.local, other)
+
+    assert "-  window: tumbling 10s" in str(caught.value)
+    assert "+  window: tumbling 20s" in str(caught.value)

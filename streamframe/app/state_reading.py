@@ -1,0 +1,162 @@
+"""Looking at committed state: the changelog topics, read to their ends without joining anything.
+
+The changelog holds all of it, whoever owns the task now; workers are not disturbed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from streamframe.app.application import App
+from streamframe.core.errors import ConfigError
+from streamframe.core.ids import TopicPartition
+from streamframe.core.settings import Settings
+from streamframe.core.suggest import did_you_mean
+from streamframe.kafka.admin import TopicAdmin
+from streamframe.kafka.client_log import ClientLog
+from streamframe.kafka.reading import read_first
+from streamframe.operators.aggregate import AggregateState
+from streamframe.operators.quarantine import Quarantine
+from streamframe.plan.nodes import Aggregate
+from streamframe.plan.signature import store_signature
+from streamframe.plan.topology import Role, Stage, StoreDeclaration, SubTopology, Topology
+from streamframe.serde.pandas_frames import to_pandas
+from streamframe.state.changelog import apply_records
+from streamframe.state.memory import MemoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One store of the topology."""
+
+    sub: SubTopology
+    declaration: StoreDeclaration
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that owns the store."""
+        return next(stage for stage in self.sub.stages if stage.store == self.declaration.name)
+
+
+class StateView:
+    """The committed state of an application.
+
+    Args:
+        topology: The program.
+        settings: Connection.
+        admin: Tells which changelog topics exist.
+    """
+
+    def __init__(self, topology: Topology, settings: Settings, admin: TopicAdmin) -> None:
+        self._topology = topology
+        self._settings = settings
+        self._admin = admin
+        self._places = {d.name: _Place(sub, d) for sub in topology.sub_topologies for d in sub.stores}
+        self._counts = {
+            facts.name: facts.partition_count
+            for facts in admin.describe([p.declaration.changelog for p in self._places.values()]).values()
+        }
+
+    def check(self) -> None:
+        """Raise ``StoreIncompatible`` when what is stored is of another program."""
+        for place in self._places.values():
+            for partition in range(self._counts.get(place.declaration.changelog, 0)):
+                if isinstance(place.declaration.node, Aggregate):
+                    self._aggregate(place, partition)
+
+    def stores(self) -> Iterator[Mapping[str, object]]:
+        """Yield one row per store and task: how much it holds."""
+        for name, place in sorted(self._places.items()):
+            for partition in range(self._counts.get(place.declaration.changelog, 0)):
+                store = self._content(place, partition)
+                row: dict[str, object] = {
+                    "store": name,
+                    "task": f"{place.sub.id}_{partition}",
+                    "changelog": f"{place.declaration.changelog}[{partition}]",
+                    "entries": len(store.content()),
+                    "bytes": sum(len(key) + len(value) for key, value in store.content().items()),
+                }
+                if isinstance(place.declaration.node, Aggregate):
+                    state = self._aggregate(place, partition, store)
+                    row["windows"] = len(state.state.ids())
+                    row["rows"] = state.state.rows
+                yield row
+
+    def scan(self, store: str, key: Mapping[str, str] = MappingProxyType({})) -> Iterator[Mapping[str, object]]:
+        """Yield the result rows of a store, open windows included; with ``key`` only those of one key.
+
+        Raises:
+            ConfigError: There is no such store, or it holds no rows that can be shown, or no such key column.
+        """
+        place = self._places.get(store)
+        if place is None:
+            hint = did_you_mean(store, list(self._places)) or f"stores: {', '.join(self._places) or 'none'}"
+            raise ConfigError("the program has no such store", hint=hint, store=store)
+        node = place.declaration.node
+        if not isinstance(node, Aggregate):
+            raise ConfigError("the store holds batches to be delivered, not rows", store=store)
+        for column in key:
+            if column not in node.keys:
+                raise ConfigError("not a key of the store", hint=f"keys: {', '.join(node.keys)}", column=column)
+        for partition in range(self._counts.get(place.declaration.changelog, 0)):
+            rows = self._aggregate(place, partition).present()
+            if rows is None:
+                continue
+            frame = to_pandas({name: rows.columns[name] for name in node.schema.names}, node.schema)
+            for column, value in key.items():
+                frame = frame[frame[column].astype("str") == value]
+            yield from frame.to_dict("records")  # type: ignore[misc]
+
+    def get(self, store: str, key: Mapping[str, str]) -> Iterator[Mapping[str, object]]:
+        """Yield the rows of one key: one per window, or one.
+
+        Raises:
+            ConfigError: As ``scan``, or a key column has no value.
+        """
+        place = self._places.get(store)
+        if place is not None and isinstance(place.declaration.node, Aggregate):
+            missing = [column for column in place.declaration.node.keys if column not in key]
+            if missing:
+                raise ConfigError("a key column has no value", hint=f"add {missing[0]}=VALUE", column=missing[0])
+        return self.scan(store, key)
+
+    def _content(self, place: _Place, partition: int) -> MemoryStore:
+        changelog = TopicPartition(place.declaration.changelog, partition)
+        store = MemoryStore()
+        for batch in read_first(self._settings.kafka, changelog, self._admin.bounds([changelog])[changelog]):
+            keys = [key or b"" for key in batch.keys()]
+            store.write(apply_records(zip(keys, batch.values(), strict=True)))
+        return store
+
+    def _aggregate(self, place: _Place, partition: int, store: MemoryStore | None = None) -> AggregateState:
+        stage = place.stage
+        assert stage.role is Role.AGGREGATE
+        content = store or self._content(place, partition)
+        quarantine = Quarantine(stage.node.name, "fail", self._topology)
+        return AggregateState(stage, content, quarantine, 0, store_signature(place.sub, stage))
+
+
+@contextmanager
+def open_topology_state(topology: Topology, settings: Settings) -> Iterator[StateView]:
+    """Open the committed state of a topology for reading.
+
+    Raises:
+        Unavailable: The broker does not answer.
+    """
+    admin = TopicAdmin(settings.kafka, ClientLog(logging.getLogger("streamframe.kafka")))
+    admin.connect()
+    try:
+        yield StateView(topology, settings, admin)
+    finally:
+        admin.close()
+
+
+@contextmanager
+def open_state(app: App, settings: Settings) -> Iterator[StateView]:
+    """Open the committed state of an app for reading; see ``StateView``."""
+    with open_topology_state(app.topology(), settings) as view:
+        yield view
