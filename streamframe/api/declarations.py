@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from streamframe.core.errors import PlanError
-from streamframe.plan.nodes import Node, Sink, Source
+from streamframe.plan.nodes import Aggregate, Late, Node, Sink, Source
 
 HeadReader = Callable[[Node, int], pd.DataFrame]
 """Reads a few real rows that leave a node; the app provides it."""
@@ -23,14 +23,16 @@ class Declarations:
     Attributes:
         sinks: The sinks, in the order in which they were declared.
         sources: The declared topics by name.
+        late: The late rows of each aggregate that somebody asked for: one node, however often it is asked.
         read_head: Reads the first rows of a frame, or ``None``: frames of this program cannot be looked into.
     """
 
-    __slots__ = ("_names", "read_head", "sinks", "sources")
+    __slots__ = ("_names", "late", "read_head", "sinks", "sources")
 
     def __init__(self) -> None:
         self.sinks: list[Sink] = []
         self.sources: dict[str, Source] = {}
+        self.late: dict[Aggregate, Late] = {}
         self.read_head: HeadReader | None = None
         self._names: set[str] = set()
 

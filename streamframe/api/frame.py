@@ -504,7 +504,9 @@ class WindowAggregated(Aggregated):
         Raises:
             PlanError: The rows already have a column of one of these names.
         """
-        return Frame(stateful_steps.late_step(self._aggregate), self._declarations)
+        known = self._declarations.late
+        node = known.get(self._aggregate) or stateful_steps.late_step(self._aggregate)
+        return Frame(known.setdefault(self._aggregate, node), self._declarations)
 
 
 def union(*frames: Frame) -> Frame:

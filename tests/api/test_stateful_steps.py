@@ -120,6 +120,15 @@ def test_late_rows_are_a_frame_with_the_window_that_they_missed():
     assert frame._node.name == "totals-late"
 
 
+def test_late_rows_may_be_asked_for_twice():
+    program = builder()
+    totals = minutes(clicks(program)).agg(n="size", name="totals")
+    totals.late.to_topic("late")
+    totals.late.query("amount > 100").to_topic("late-and-large")
+
+    assert compiled(program).sink_topics == ("late", "late-and-large")
+
+
 def test_late_rows_of_windows_over_windows_need_other_names():
     again = minutes().agg(n="size").groupby("user").window(tumbling("1h")).agg(n=("n", "sum"), name="hours")
 
