@@ -56,7 +56,7 @@ class App:
         PlanError: ``name`` cannot be the beginning of a topic name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a keyword of its own in a program, and reads like one
         self,
         name: str,
         *,
@@ -84,7 +84,7 @@ class App:
 
     # -- the program -------------------------------------------------------------------------------
 
-    def topic(
+    def topic(  # noqa: PLR0913 - as above
         self,
         name: str,
         schema: Any = None,

@@ -128,7 +128,7 @@ class StateView:
         changelog = TopicPartition(place.declaration.changelog, partition)
         store = MemoryStore()
         for batch in read_first(self._settings.kafka, changelog, self._admin.bounds([changelog])[changelog]):
-            keys = [key or b"" for key in batch.keys()]
+            keys = [key or b"" for key in batch.keys()]  # noqa: SIM118 - a batch is no mapping
             store.write(apply_records(zip(keys, batch.values(), strict=True)))
         return store
 

@@ -9,7 +9,12 @@ from streamframe.runtime.worker_process import WorkerChannel
 
 
 def run_worker(
-    channel: WorkerChannel, target: str, app_name: str, settings: Settings, bounded: bool | None, token: str
+    channel: WorkerChannel,
+    target: str,
+    app_name: str,
+    settings: Settings,
+    bounded: bool | None,  # noqa: FBT001 - the supervisor hands plain positional values
+    token: str,
 ) -> None:
     """Run one worker in this process until it ends or is stopped.
 

@@ -69,8 +69,9 @@ class WipeStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindChangelogs:
-    """Ask for identity and bounds of changelog partitions. Before: ``CommittedFetched`` was answered,
-    so the end covers everything that the committed offsets depend on. Answer: ``ChangelogsFound``.
+    """Ask for identity and bounds of changelog partitions. Answer: ``ChangelogsFound``.
+
+    Before: ``CommittedFetched`` was answered, so the end covers everything that the committed offsets depend on.
     """
 
     task: TaskId

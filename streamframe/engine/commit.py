@@ -6,7 +6,8 @@ belongs to the next one. (A boolean ``dirty`` that the answer clears would forge
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -40,7 +41,7 @@ class CommitCycle:
         tasks: Sequence[Task],
         now: int,
         *,
-        flush: Set[TaskId] = frozenset(),
+        flush: AbstractSet[TaskId] = frozenset(),
         marks: Mapping[TaskId, str] = MappingProxyType({}),
     ) -> list[cmd.Command]:
         """Seal every running task and return the commands that make it all count.

@@ -16,7 +16,8 @@ Non-obvious, and the cause of bugs elsewhere:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -232,7 +233,7 @@ class Worker:
 
     # -- commits -----------------------------------------------------------------------------------
 
-    def _commit_if_needed(self, flush: Set[TaskId] = frozenset()) -> list[cmd.Command]:
+    def _commit_if_needed(self, flush: AbstractSet[TaskId] = frozenset()) -> list[cmd.Command]:
         """Decide a commit when there is anything that the last one does not cover."""
         if self.commit.in_flight is not None or self.rolling_back:
             return []
@@ -471,7 +472,7 @@ class Worker:
             return []
         flush = {task.id for task in mine if bound.flush and not self._flushed(task)}
         if flush:
-            for task_id in flush:
+            for task_id in sorted(flush):
                 self.tasks[task_id].metadata = dict.fromkeys(self.tasks[task_id].inputs, bound.mark)
             return self._commit_if_needed(flush)
         if any(task.ahead for task in mine):

@@ -32,7 +32,7 @@ class Driver:
         show: Takes the text of ``print`` steps.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the four ports, and what only the outside knows
         self,
         worker: Worker,
         log: Log,

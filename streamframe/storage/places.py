@@ -11,7 +11,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from streamframe.core.errors import ConfigError
 
@@ -54,7 +54,7 @@ class WorkerPlace:
             os.close(self._lock)
             self._lock = -1
 
-    def __enter__(self) -> WorkerPlace:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -118,7 +118,7 @@ class MemoryCluster:
             partition_counts=self.sizes.partition_counts,
             task_counts=self.sizes.task_counts,
             bounded=self._bounded,
-            run_token="memory",
+            run_token="memory",  # noqa: S106 - names a run
         )
         log = MemoryLog(self.broker, name, partitioner=partition_of, chooser=self.chooser)
         driver = Driver(

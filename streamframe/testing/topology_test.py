@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -235,7 +235,7 @@ class TopologyTest:
         self._cluster.rebalance()
         self._cluster.settle()
 
-    def __enter__(self) -> TopologyTest:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
