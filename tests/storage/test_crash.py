@@ -54,7 +54,7 @@ def run_and_kill(directory, log, seed, *, grow_by):
     worker = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
     deadline = time.monotonic() + DEADLINE_SECONDS
     while (log.stat().st_size if log.exists() else 0) < start + grow_by:
-        assert worker.poll() is None, worker.stderr.read().decode()
+        assert worker.poll() is None, worker.communicate()[1].decode()
         assert time.monotonic() < deadline
         time.sleep(0.002)
     worker.kill()
