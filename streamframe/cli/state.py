@@ -25,15 +25,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "state",
         help="look into the state of a program: ls, get, scan",
-        description="Look into the state of a program without disturbing it. Local state is read when this machine has "
-        "it and no worker holds it, else the changelog topics: what is shown is what was committed.",
+        description="Look into the state of a program without disturbing it: the changelog topics are read to their "
+        "ends, so what is shown is what was committed, wherever the workers are.",
         epilog="examples:\n"
         "  streamframe state ls clicks.py\n"
         "  streamframe state get clicks.py totals user=anna\n"
         "  streamframe state scan clicks.py totals --limit 100 --format json",
     )
     commands = parser.add_subparsers(dest="state_command", required=True, metavar="COMMAND")
-    ls = commands.add_parser("ls", help="list stores: tasks, rows, bytes", description="List the stores of a program.")
+    ls = commands.add_parser(
+        "ls", help="list stores: a line per task with rows and bytes", description="List the stores of a program."
+    )
     get = commands.add_parser(
         "get", help="print the rows of one key", description="Print the rows of one key: one per window, or one."
     )

@@ -291,6 +291,35 @@ def test_every_type_of_error_has_a_documented_code_of_its_own():
 # -- with a broker -------------------------------------------------------------------------------------
 
 
+def produce(bootstrap: str, rows: list[dict[str, object]]) -> None:
+    from confluent_kafka import Producer
+
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for row in rows:
+        producer.produce("clicks", json.dumps(row).encode())
+    assert producer.flush(30) == 0
+
+
+def look_at_state(program: str, *connection: str) -> None:
+    listed = streamframe("state", "ls", program, *connection, "--format", "json")
+    stores = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [(store["store"], store["task"]) for store in stores] == [("totals", "1_0"), ("totals", "1_1")]
+    assert sum(store["windows"] for store in stores) >= 1
+
+    ann = streamframe("state", "get", program, "totals", "user=ann", *connection, "--format", "json")
+    assert [json.loads(line)["n"] for line in ann.stdout.splitlines()] == [2]
+
+    scanned = streamframe("state", "scan", program, "totals", "--limit", "1", *connection).stdout.splitlines()
+    assert scanned[0].split() == ["user", "window_start", "window_end", "n"]
+    assert len(scanned) == 2
+
+    nobody = streamframe("state", "get", program, "totals", "user=eve", *connection)
+    assert (nobody.returncode, nobody.stderr) == (1, "no rows\n")
+    unknown = streamframe("state", "scan", program, "total", *connection)
+    assert unknown.returncode == 4
+    assert "did you mean 'totals'?" in unknown.stderr
+
+
 @pytest.mark.kafka
 def test_a_program_runs_is_looked_at_and_is_reset(program, tmp_path):
     with KafkaBroker() as broker:
@@ -301,9 +330,13 @@ def test_a_program_runs_is_looked_at_and_is_reset(program, tmp_path):
 
         broker.create_topic("clicks", partitions=2)
         broker.create_topic("counts", partitions=2)
-        bounded = streamframe("run", str(program), *connection, "--workers", "2", "--until", "now", "--flush")
+        produce(broker.bootstrap, [{"user": user, "amount": 1.0, "ts": 1_000} for user in ("ann", "bob", "ann")])
+        bounded = streamframe("run", str(program), *connection, "--workers", "2", "--until", "now")
         assert bounded.returncode == 0, bounded.stderr
         assert "finished" in bounded.stderr
+        look_at_state(str(program), *connection)
+        flushed = streamframe("run", str(program), *connection, "--until", "now", "--flush")
+        assert "out=2 " in flushed.stderr
 
         checked = streamframe("check", str(program), *connection)
         assert checked.returncode == 0, checked.stdout

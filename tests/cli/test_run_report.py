@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from streamframe.cli.run_report import ReportStyle, RunReport
 from streamframe.cli.run_totals import RunTotals, Totals
@@ -15,14 +16,14 @@ NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 class Screen:
     """Collects the lines of a report whose clock stands still until it is moved."""
 
-    def __init__(self, **style: object) -> None:
+    def __init__(self, **style: Any) -> None:
         self.seconds = 0.0
         self.lines: list[str] = []
         self.report = RunReport(
             ReportStyle(**style), write=self.lines.append, clock=lambda: self.seconds, today=lambda: NOON
         )
 
-    def snapshot(self, seconds: float, slot: int = 0, **values: object) -> None:
+    def snapshot(self, seconds: float, slot: int = 0, **values: Any) -> None:
         self.seconds = float(seconds)
         self.report.take(received(slot, **values))
 
@@ -32,12 +33,12 @@ class Screen:
         return lines
 
 
-def received(slot: int = 0, **values: object) -> msg.SnapshotReceived:
+def received(slot: int = 0, **values: Any) -> msg.SnapshotReceived:
     return msg.SnapshotReceived(slot=slot, snapshot=Snapshot(worker="w", now=0, **values))
 
 
-def ended(slot: int = 0, **values: object) -> msg.WorkerEnded:
-    given = {"pid": 1, "exit_code": 0, "report": None, "restart_seconds": None, **values}
+def ended(slot: int = 0, **values: Any) -> msg.WorkerEnded:
+    given: dict[str, Any] = {"pid": 1, "exit_code": 0, "report": None, "restart_seconds": None, **values}
     return msg.WorkerEnded(slot=slot, **given)
 
 

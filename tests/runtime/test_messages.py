@@ -4,6 +4,7 @@ import pickle
 from decimal import Decimal
 
 import numpy as np
+import pytest
 
 from streamframe.core.errors import PlanError, StreamFrameError
 from streamframe.runtime.messages import plain_error, report_failure
@@ -27,10 +28,9 @@ def test_a_type_of_its_own_below_ours_travels_as_ours():
 
 
 def test_a_foreign_exception_is_wrapped_with_the_line_that_raised_it():
-    try:
-        {}["amount"]
-    except KeyError as error:
-        report = report_failure(error)
+    with pytest.raises(KeyError) as caught:
+        dict[str, int]()["amount"]
+    report = report_failure(caught.value)
 
     assert type(report.error) is StreamFrameError
     assert report.error.message == "worker failed: KeyError: 'amount'"
