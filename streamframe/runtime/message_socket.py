@@ -34,9 +34,10 @@ class MessageSocket:
         >>> left.send({"stop": True})
         >>> right.receive()
         [{'stop': True}]
-        >>> left.close(); right.receive(); right.closed
-        []
-        True
+        >>> left.close()
+        >>> right.receive(), right.closed
+        ([], True)
+        >>> right.close()
     """
 
     def __init__(self, end: socket.socket) -> None:

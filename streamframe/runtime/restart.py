@@ -92,7 +92,7 @@ class RestartLedger:
 
     Example:
         >>> ledger = RestartLedger(RestartPolicy())
-        >>> [ledger.pause(ran_seconds=1.0, now=float(now)) for now in (0, 2, 4)]
+        >>> [ledger.pause(ran_seconds=1.0, now=at) for at in (0.0, 2.0, 4.0)]
         [0.5, 1.0, 2.0]
         >>> ledger.pause(ran_seconds=61.0, now=70.0)
         0.5
