@@ -219,7 +219,7 @@ class KeyTable:
 
     def _insert_codes(self, codes: Int64s) -> Rows:
         slots = self._index.lookup(codes)
-        rows = np.flatnonzero(slots < 0)
+        rows = (slots < 0).nonzero()[0]
         if len(rows):
             distinct = pa.array(codes.take(rows)).dictionary_encode()
             new = self._index.append(distinct.dictionary.to_numpy())
@@ -255,7 +255,7 @@ class KeyTable:
         codes = self._hash(parts).view(np.int64)
         slots = self._index.lookup(codes)
         heads = self._rows.heads(parts)
-        rows = np.flatnonzero(slots < 0)
+        rows = (slots < 0).nonzero()[0]
         long = _long_rows(parts)
         if long is not None:
             rows = np.setdiff1d(rows, long)

@@ -51,7 +51,7 @@ class SlotIndex:
         home = self._home(codes)
         slots: Rows = self._table.take(home).astype(np.intp)
         # A free place (-1) is clipped to slot 0; if its code happens to match, the answer is still -1.
-        rows = np.flatnonzero(self._codes.take(slots, mode="clip") != codes)
+        rows = (self._codes.take(slots, mode="clip") != codes).nonzero()[0]
         if len(rows):
             rows = rows[slots.take(rows) >= 0]
         if not len(rows):
@@ -62,7 +62,7 @@ class SlotIndex:
             place &= self._mask
             found = self._table.take(place).astype(np.intp)
             slots[rows] = found
-            again = np.flatnonzero((self._codes.take(found, mode="clip") != sought) & (found >= 0))
+            again = ((self._codes.take(found, mode="clip") != sought) & (found >= 0)).nonzero()[0]
             if not len(again):
                 return slots
             rows, place, sought = rows.take(again), place.take(again), sought.take(again)
@@ -124,10 +124,10 @@ class SlotIndex:
         place = self._home(codes)
         table = self._table
         while len(slots):
-            free = np.flatnonzero(table.take(place) < 0)
+            free = (table.take(place) < 0).nonzero()[0]
             table[place.take(free)] = slots.take(free)
             # Of several rows that wanted the same place one has won; the others move on.
-            rest = np.flatnonzero(table.take(place) != slots)
+            rest = (table.take(place) != slots).nonzero()[0]
             slots, place = slots.take(rest), place.take(rest)
             place += 1
             place &= self._mask
