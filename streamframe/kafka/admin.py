@@ -27,7 +27,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 from streamframe.core.errors import ConfigError, Unavailable
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
 from streamframe.core.settings import KafkaSettings
-from streamframe.engine.ports import Bounds, ChangelogBounds, Committed
+from streamframe.engine.ports import EARLIEST, Bounds, ChangelogBounds, Committed
 from streamframe.kafka.client_config import client_properties, masked
 from streamframe.kafka.client_log import ClientErrors, ClientLog
 from streamframe.kafka.consumer import client_offsets
@@ -47,6 +47,9 @@ LOOK_SECONDS: Final = 1.0
 
 SETTLE_SECONDS: Final = 0.02
 """Between two looks whether a topic has appeared or gone, or an offset has moved."""
+
+NEWS_SECONDS: Final = 2.0
+"""How long a broker may take to hear of a topic that was created at another one."""
 
 SLACK_SECONDS: Final = 5.0
 """The client keeps the limit of a request; this much more is waited for its answer to reach us."""
@@ -140,6 +143,16 @@ class TopicAdmin:
             found[name] = TopicFacts(name=name, topic_id=topic_id, partition_count=len(topic.partitions))
         return found
 
+    def missing(self, topics: Sequence[str]) -> list[str]:
+        """Return which of these topics cannot be used, after giving brokers a moment to hear of new ones."""
+        deadline = Deadline(min(self._timeout, NEWS_SECONDS))
+        while True:
+            known = self._metadata()
+            absent = sorted({name for name in topics if name not in known or not _usable(known[name])})
+            if not absent or deadline.passed:
+                return absent
+            deadline.pause(SETTLE_SECONDS)
+
     def configs(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the configuration of existing topics, defaults included."""
         return {name: self._config(_client.ResourceType.TOPIC, name) for name in topics}
@@ -197,6 +210,11 @@ class TopicAdmin:
         begins = self._offsets(asked, EARLIEST_SPEC, IsolationLevel.READ_COMMITTED)
         ends = self._offsets(asked, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
         return {each: Bounds(begins[each], ends[each]) for each in asked}
+
+    def resolve(self, partitions: Sequence[TopicPartition], logical: Offset) -> dict[TopicPartition, Offset]:
+        """Return where ``EARLIEST`` or ``LATEST`` (the last stable offset) is at this moment."""
+        which = EARLIEST_SPEC if logical == EARLIEST else LATEST_SPEC
+        return self._offsets(partitions, which, IsolationLevel.READ_COMMITTED)
 
     def log_ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Offset]:
         """Return high watermarks: what was appended, undecided transactions included."""
@@ -338,7 +356,7 @@ class TopicAdmin:
     def _await_topics(self, topics: Sequence[str], *, present: bool) -> None:
         deadline = Deadline(self._timeout)
         while True:
-            known = self._client.list_topics(timeout=max(0.1, deadline.remaining())).topics
+            known = self._metadata()
             there = [name for name in topics if name in known and _usable(known[name])]
             if len(there) == (len(set(topics)) if present else 0):
                 return
@@ -346,6 +364,13 @@ class TopicAdmin:
                 word = "appear" if present else "disappear"
                 raise Unavailable(f"topics do not {word}", topics=", ".join(topics))
             deadline.pause(SETTLE_SECONDS)
+
+    def _metadata(self) -> Mapping[str, Any]:
+        try:
+            topics: Mapping[str, Any] = self._client.list_topics(timeout=self._timeout).topics
+        except KafkaException as error:
+            raise as_error(error, "cannot list topics") from error
+        return topics
 
     def _reap_purges(self) -> None:
         done = [future for future in self._purges if future.done()]

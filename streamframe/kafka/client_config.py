@@ -53,12 +53,12 @@ _RECONNECT: Final[Properties] = {
 }
 
 
-def group_protocol(settings: KafkaSettings) -> Protocol:
-    """Return the group protocol to begin with; ``auto`` begins with the new one unless a property forbids it."""
+def group_protocols(settings: KafkaSettings) -> tuple[Protocol, ...]:
+    """Return the group protocols to try, in order; ``auto`` tries the new one unless a property forbids it."""
     if settings.group_protocol != "auto":
-        return settings.group_protocol
+        return (settings.group_protocol,)
     chosen = settings.client.keys() | settings.consumer.keys()
-    return "classic" if chosen & CLASSIC_ONLY else "consumer"
+    return ("classic",) if chosen & CLASSIC_ONLY else ("consumer", "classic")
 
 
 def client_properties(settings: KafkaSettings, client_id: str) -> Properties:

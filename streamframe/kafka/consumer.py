@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
@@ -26,13 +27,18 @@ from streamframe.kafka.codes import PARTITION_EOF, PERMISSION_CODES, STALE_MEMBE
 from streamframe.kafka.consumed import ConsumedBatch, group_by_partition, split_errors
 from streamframe.kafka.deadline import Deadline
 from streamframe.kafka.errors import as_error, facts_of, input_failure, lacks_new_protocol
-from streamframe.kafka.rebalance import Barrier, Rebalance
+from streamframe.kafka.rebalance import Barrier, Rebalance, Resolve
 
 CHUNK: Final = 1_000
 """Records taken from the client in one call; more at once are slower each, they fall out of the cache."""
 
 SEEK_WAIT_SECONDS: Final = 0.005
 """Longest idle wait while a partition is not ready to be sought."""
+
+SEEK_SECONDS_MAX: Final = 30.0
+"""A partition that cannot be sought for so long will not become ready any more."""
+
+NUDGE_SECONDS_MAX: Final = 1.0
 
 COMMITTED_RETRY_SECONDS: Final = 0.05
 
@@ -47,9 +53,9 @@ class InputConsumer:
         make: Makes the client for a protocol.
         topics: What to subscribe to.
         barrier: Is given every change of the assignment.
+        resolve: Tells where ``EARLIEST`` and ``LATEST`` are.
         log: Takes notes that end nothing.
-        protocol: The group protocol to begin with.
-        fall_back: Whether to go back to the classic protocol when the broker does not have the new one.
+        protocols: The group protocol to begin with, and those to go back to when the broker lacks it.
     """
 
     def __init__(
@@ -58,20 +64,21 @@ class InputConsumer:
         *,
         topics: Sequence[str],
         barrier: Barrier,
+        resolve: Resolve,
         log: ClientLog,
-        protocol: str,
-        fall_back: bool,
+        protocols: Sequence[str],
     ) -> None:
         self._make = make
         self._topics = list(topics)
         self._barrier = barrier
         self._log = log
-        self._fall_back = fall_back
-        self.protocol = protocol
+        self._resolve = resolve
+        self.protocol, *self._older_protocols = protocols
         self._partitions: dict[tuple[str, int], TopicPartition] = {}
         self._positions: dict[TopicPartition, Offset] = {}
         self._wanted: dict[TopicPartition, Offset] = {}
-        self._client, self._rebalance = self._open(protocol)
+        self._patience = Deadline(SEEK_SECONDS_MAX)
+        self._client, self._rebalance = self._open()
 
     def subscribe(self) -> None:
         """Join the group; assignments arrive in ``poll``."""
@@ -156,8 +163,8 @@ class InputConsumer:
         return self._client_note(error, {"topic": topic, "partition": number, "offset": offset})
 
     def _client_note(self, error: KafkaError, where: Mapping[str, object]) -> list[Event]:
-        if self._fall_back and not self._rebalance.assigned_once and lacks_new_protocol(error):
-            self._reopen_classic()
+        if self._older_protocols and not self._rebalance.assigned_once and lacks_new_protocol(error):
+            self._reopen()
             return []
         failure = input_failure(error, **where)
         if failure is not None:
@@ -182,9 +189,19 @@ class InputConsumer:
     def resume(self, positions: Mapping[TopicPartition, Offset]) -> None:
         """Deliver these partitions from the given offsets; those that are not ours are left out."""
         self._stop(list(positions))
-        self._wanted.update(positions)
+        self._wanted.update(self._explicit(positions))
+        self._patience = Deadline(SEEK_SECONDS_MAX)
         if not self._rebalance.inside:
             self._carry_out_resumes()
+
+    def _explicit(self, positions: Mapping[TopicPartition, Offset]) -> dict[TopicPartition, Offset]:
+        """Replace logical offsets by what they are now; see rule 2 of ``rebalance`` for the reason."""
+        explicit = dict(positions)
+        for logical in (EARLIEST, LATEST):
+            asked = [partition for partition, offset in positions.items() if offset == logical]
+            if asked:
+                explicit.update(self._resolve(asked, logical))
+        return explicit
 
     def _stop(self, partitions: Sequence[TopicPartition]) -> None:
         flowing = [partition for partition in partitions if partition in self._rebalance.flowing]
@@ -194,28 +211,42 @@ class InputConsumer:
         self._rebalance.touched.update(partitions)
 
     def _carry_out_resumes(self) -> None:
-        """Seek and resume what the engine wants; what is not ready yet is tried again in the next poll."""
-        ready: list[TopicPartition] = []
+        """Resume and seek what the engine wants; what is not ready yet is tried again in the next poll.
+
+        In this order, so that the place of the seek is the last word. What is fetched between the two is
+        outdated by the seek and not delivered.
+        """
+        started: list[TopicPartition] = []
         for partition, offset in list(self._wanted.items()):
             if partition not in self._rebalance.owned:
                 del self._wanted[partition]
-            elif self._seek(partition, offset):
+            elif self._start_at(partition, offset):
                 del self._wanted[partition]
-                self._positions.pop(partition, None)
-                if offset >= 0:
-                    self._positions[partition] = offset
-                ready.append(partition)
-        if ready:
-            self._client.resume([ClientPartition(each.topic, each.partition) for each in ready])
-            self._rebalance.flowing.update(ready)
+                self._positions[partition] = offset
+                started.append(partition)
+        if started:
+            self._rebalance.flowing.update(started)
+            self._nudge(started)
 
-    def _seek(self, partition: TopicPartition, offset: Offset) -> bool:
-        target = {EARLIEST: OFFSET_BEGINNING, LATEST: OFFSET_END}.get(offset, int(offset))
+    def _nudge(self, partitions: Sequence[TopicPartition]) -> None:
+        """Wake the client's fetching threads, one for each broker.
+
+        Neither resuming nor seeking to where a partition stands already does that, and a thread with nothing
+        to fetch sleeps for a second. A request to the leaders of the partitions wakes them; its answer is of
+        no interest.
+        """
+        with suppress(KafkaException):
+            self._client.offsets_for_times(
+                [ClientPartition(each.topic, each.partition, OFFSET_END) for each in partitions], NUDGE_SECONDS_MAX
+            )
+
+    def _start_at(self, partition: TopicPartition, offset: Offset) -> bool:
+        place = ClientPartition(partition.topic, partition.partition, int(offset))
         try:
-            self._client.seek(ClientPartition(partition.topic, partition.partition, target))
+            self._client.resume([place])
+            self._client.seek(place)
         except KafkaException as error:
-            facts = facts_of(error)
-            if facts.code == STATE:
+            if facts_of(error).code == STATE and not self._patience.passed:
                 # Assigned a moment ago: the client's thread has not begun with it.
                 return False
             raise as_error(error, "cannot seek", partition=str(partition), offset=offset) from error
@@ -301,16 +332,15 @@ class InputConsumer:
 
     # --- the client -------------------------------------------------------------------------------
 
-    def _open(self, protocol: str) -> tuple[Consumer, Rebalance]:
-        client, incremental = self._make(protocol)
-        return client, Rebalance(self._barrier, incremental=incremental)
+    def _open(self) -> tuple[Consumer, Rebalance]:
+        client, incremental = self._make(self.protocol)
+        return client, Rebalance(self._barrier, self._resolve, incremental=incremental)
 
-    def _reopen_classic(self) -> None:
-        self._log.log(20, "the broker does not have the new group protocol; using the classic one")
+    def _reopen(self) -> None:
+        refused, self.protocol = self.protocol, self._older_protocols.pop(0)
+        self._log.log(20, "the broker lacks the group protocol %s, using %s", refused, self.protocol)
         self.close()
-        self._fall_back = False
-        self.protocol = "classic"
-        self._client, self._rebalance = self._open(self.protocol)
+        self._client, self._rebalance = self._open()
         self.subscribe()
 
 

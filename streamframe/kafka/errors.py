@@ -23,6 +23,7 @@ from streamframe.kafka.codes import (
     AUTO_OFFSET_RESET,
     FATAL,
     FENCED_CODES,
+    LOG_TRUNCATION,
     MISSING_TOPIC_CODES,
     PERMISSION_CODES,
     SETTING_CODES,
@@ -109,6 +110,12 @@ def input_failure(error: KafkaError, **where: object) -> StreamFrameError | None
             "committed offset is no longer in the log",
             hint="the topic's retention deleted records before they were read, or the topic was made anew; "
             "`streamframe reset` decides where to go on",
+            **where,
+        )
+    if facts.code == LOG_TRUNCATION:
+        return TopologyMismatch(
+            "the broker has lost records that were already read",
+            hint="an unclean leader election cut the log; `streamframe reset` decides where to go on",
             **where,
         )
     if facts.code in (KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID):

@@ -25,6 +25,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, Producer
 
 from streamframe.core.batch import OutputBatch
+from streamframe.core.errors import TopologyMismatch
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.core.settings import Guarantee, KafkaSettings, Limits
 from streamframe.core.time import MICROS_PER_SECOND
@@ -32,7 +33,7 @@ from streamframe.engine.events import Event
 from streamframe.engine.ports import Bounds, ChangelogBounds, CommitRequest, Committed
 from streamframe.kafka.admin import TopicAdmin, refused_properties
 from streamframe.kafka.client_config import (
-    group_protocol,
+    group_protocols,
     input_properties,
     producer_properties,
     restore_properties,
@@ -97,9 +98,9 @@ class KafkaLog:
             self._make_consumer,
             topics=options.topics,
             barrier=barrier,
+            resolve=self._admin.resolve,
             log=self._log,
-            protocol=group_protocol(options.kafka),
-            fall_back=options.kafka.group_protocol == "auto",
+            protocols=group_protocols(options.kafka),
         )
         self._restore = RestoreConsumer(self._make_restore_consumer, self._log)
         self._producer = self._make_record_producer()
@@ -125,8 +126,14 @@ class KafkaLog:
         Raises:
             Unavailable: No answer within ``request_timeout_ms``.
             ConfigError: The broker refuses us.
+            TopologyMismatch: An input topic is missing. Under the new group protocol nobody would say so later.
         """
         self._admin.connect()
+        missing = self._admin.missing(self._options.topics)
+        if missing:
+            raise TopologyMismatch(
+                "input topics are missing", hint="create them, or check their names", topics=", ".join(missing)
+            )
         self._producer.renew()
         self._consumer.subscribe()
 

@@ -3,8 +3,9 @@
 Rules:
     1. A callback raises nothing: an exception here would cost the records that the client has in hand. What
        the barrier raises is kept and raised by ``InputConsumer.poll`` behind them.
-    2. Assigned partitions start paused, at an explicit place, so nothing is fetched and no committed offset is
-       asked for until the engine resumes them.
+    2. Assigned partitions start paused, at the first record that is there. Never at a logical place (beginning,
+       end, committed): the client would ask the broker for it, and when the answer is delayed or asked for
+       again, it overwrites a seek made meanwhile. Records were skipped that way.
     3. Revoked partitions are given back when the barrier returns, not before: it commits.
     4. ``touched`` are the partitions whose flow changed while the client was gathering records: what it
        had gathered of them by then is stale.
@@ -12,15 +13,19 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from confluent_kafka import OFFSET_END, Consumer
+from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as ClientPartition
 
-from streamframe.core.ids import TopicPartition
+from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine.events import Event, PartitionsAssigned, PartitionsLost, PartitionsRevoked
+from streamframe.engine.ports import EARLIEST
 
 Barrier = Callable[[Event], None]
+
+Resolve = Callable[[Sequence[TopicPartition], Offset], Mapping[TopicPartition, Offset]]
+"""Asks the broker where ``EARLIEST`` or ``LATEST`` is at this moment."""
 
 
 class Rebalance:
@@ -28,11 +33,13 @@ class Rebalance:
 
     Args:
         barrier: Is given every change and returns when the engine's answer has been performed.
+        resolve: Tells where partitions begin.
         incremental: Whether the protocol adds and takes away (KIP-848, cooperative) or replaces everything.
     """
 
-    def __init__(self, barrier: Barrier, *, incremental: bool) -> None:
+    def __init__(self, barrier: Barrier, resolve: Resolve, *, incremental: bool) -> None:
         self._barrier = barrier
+        self._resolve = resolve
         self._incremental = incremental
         self._failure: BaseException | None = None
         self.inside = False
@@ -52,10 +59,9 @@ class Rebalance:
         given = _ours(partitions)
         if self.leaving:
             return
-        # An explicit place starts the partition at once; without one the client would first ask for the
-        # committed offset. Being paused, it fetches nothing from there.
-        explicit = [ClientPartition(each.topic, each.partition, OFFSET_END) for each in given]
         with self._callback():
+            begins = self._resolve(given, EARLIEST)
+            explicit = [ClientPartition(each.topic, each.partition, int(begins[each])) for each in given]
             if self._incremental:
                 consumer.incremental_assign(explicit)
             else:

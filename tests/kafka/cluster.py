@@ -189,6 +189,8 @@ class Cluster:
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 10,
                 "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "log_level": 0,
             }
         )
         values: list[bytes | None] = []

@@ -64,6 +64,10 @@ class MockCluster:
         failed = self._library.rd_kafka_mock_broker_set_rtt(self._cluster, ctypes.c_int32(1), milliseconds)
         assert failed == 0
 
+    def end(self) -> None:
+        """Go away: nothing is answered any more."""
+        self._owner = None
+
     def __enter__(self) -> Self:
         return self
 

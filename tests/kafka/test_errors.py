@@ -1,5 +1,6 @@
 """What an answer of the broker turns into. The broker is librdkafka's mock: no broker is needed."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -117,6 +118,21 @@ def test_a_commit_that_is_not_answered_has_an_unknown_outcome_and_the_producer_i
     member.log.produce(output(SINK, b"y"))
     member.log.commit(request())
     member.log.close()
+
+
+def test_a_broker_that_is_gone_is_unavailable_in_time_and_closing_does_not_wait_for_it(mocked):
+    member = joined(mocked, request_timeout_ms=500)
+    member.log.produce(output(SINK, b"x"))
+    mocked.end()
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknown):
+        member.log.commit(request({SOURCE: 0}))
+    with pytest.raises(Unavailable):
+        member.log.renew_producer()
+    with pytest.raises(ProducerFenced):
+        member.log.produce(output(SINK, b"y"))
+    member.log.close()
+    assert time.monotonic() - began < 10
 
 
 def test_a_transactional_id_that_may_not_be_used_is_a_wrong_setting(mocked):

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from confluent_kafka import TopicPartition as ClientPartition
 
+from streamframe.core.errors import TopologyMismatch, Unavailable
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
-from streamframe.engine.events import PartitionsAssigned, PartitionsRevoked, RecordsRead
+from streamframe.engine.events import Failed, PartitionsAssigned, PartitionsRevoked, RecordsRead
 from streamframe.engine.ports import LATEST, Bounds, Committed, OutcomeUnknown, ProducerFenced, TransactionAborted
 from tests.kafka.cluster import Cluster, output, request, until
 
@@ -392,3 +394,86 @@ def test_unknown_outcome_is_not_raised_on_a_healthy_broker(cluster):
         raise AssertionError from error
     member.log.await_visible()
     assert cluster.read(sink) == [b"%d" % n for n in range(50)]
+
+
+def start_all_at_their_places(member):
+    def start(event):
+        if isinstance(event, PartitionsAssigned):
+            member.log.resume({tp: Offset(tp.partition % 5) for tp in event.partitions})
+
+    member.on_change = start
+    member.log.connect()
+    member.until(lambda: len(member.ends) == 8)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_partition_starts_exactly_where_the_engine_says(cluster, protocol):
+    # A seek right behind an assignment can lose against the client's own look for a position: so, many times.
+    topic = cluster.topic(8)
+    sides = [TopicPartition(topic, number) for number in range(8)]
+    writer = cluster.producer()
+    for side in sides:
+        for n in range(4):
+            writer.produce(topic, b"%d" % n, partition=side.partition)
+    writer.flush()
+    for _ in range(5):
+        member = cluster.member(cluster.options(topic, group_protocol=protocol), connect=False)
+
+        start_all_at_their_places(member)
+        assert member.records == {
+            tp: [b"%d" % n for n in range(tp.partition % 5, 4)] for tp in sides if tp.partition % 5 < 4
+        }
+        member.log.close()
+
+
+def test_a_committed_offset_that_is_no_longer_in_the_log_ends_the_work_with_a_hint(cluster):
+    source = cluster.partition()
+    cluster.write(source, b"a", b"b")
+    cluster.admin.purge({source: Offset(2)})
+    until(lambda: cluster.admin.bounds([source])[source].begin == 2)
+    member = cluster.member(cluster.options(source.topic), start=Offset(1))
+    member.until(lambda: member.events)
+    (failed,) = member.events
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, TopologyMismatch)
+    assert failed.error.message == "committed offset is no longer in the log"
+    assert failed.error.facts["offset"] == 1
+    assert "reset" in (failed.error.hint or "")
+
+
+def test_purged_records_are_gone_and_failures_are_only_counted(cluster):
+    source = cluster.partition()
+    cluster.write(source, b"a", b"b", b"c")
+    member = cluster.member(cluster.options(source.topic))
+    member.read(source, 3)
+    member.log.purge({source: Offset(2)})
+    until(lambda: member.log.bounds([source])[source].begin == 2)
+    assert cluster.read(source) == [b"c"]
+    member.log.purge({source: Offset(99)})
+
+    def purge_again():
+        member.log.purge({source: Offset(2)})
+        member.turn()
+
+    until(lambda: member.log.purge_failures == 1, purge_again)
+
+
+def test_committed_waits_until_a_transaction_that_holds_the_offset_is_decided(cluster):
+    source = cluster.partition()
+    options = cluster.options(source.topic, request_timeout_ms=1_000)
+    member = cluster.member(options)
+    member.until(lambda: source in member.ends)
+    other = cluster.producer(cluster.name("other"))
+    other.begin_transaction()
+    other.send_offsets_to_transaction([ClientPartition(source.topic, 0, 1)], member.log._consumer.group_metadata(), 10)
+    with pytest.raises(Unavailable, match="committed"):
+        member.log.committed([source])
+    other.abort_transaction()
+    assert member.log.committed([source]) == {source: Committed(NO_OFFSET)}
+
+
+def test_a_topic_that_is_missing_is_named_before_the_group_is_joined(cluster):
+    member = cluster.member(cluster.options(cluster.topic(), "no-such-topic"), connect=False)
+    with pytest.raises(TopologyMismatch) as raised:
+        member.log.connect()
+    assert raised.value.facts["topics"] == "no-such-topic"
