@@ -7,7 +7,7 @@ with the engine's own clients, so that what they read can judge the engine.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -29,6 +29,19 @@ from streamframe.core.errors import ConfigError, Unavailable
 
 ANSWER_SECONDS_MAX: Final = 30.0
 _BATCH_RECORDS: Final = 2_000
+_RETRY_SECONDS: Final = 0.05
+_NOT_NOW: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""Answers of a broker that is busy with what was asked of it before. `retriable()` is about transactions only."""
 _LATEST: Final[Any] = vars(_admin)["OffsetSpec"].latest()  # Not in the client's list of public names.
 _PARTITION_EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - documented under this name
 
@@ -60,7 +73,6 @@ class TopicObserver:
 
         Raises:
             ConfigError: The broker refuses one, for example because it exists.
-            Unavailable: The broker does not answer.
         """
         topics = [NewTopic(name, partitions, config={"retention.ms": "-1"}) for name in names]
         for name, created in self._admin.create_topics(topics, operation_timeout=ANSWER_SECONDS_MAX).items():
@@ -68,8 +80,7 @@ class TopicObserver:
                 created.result(ANSWER_SECONDS_MAX)
             except KafkaException as error:
                 reason = error.args[0]
-                kind = Unavailable if reason.retriable() else ConfigError
-                raise kind("the topic could not be created", topic=name, reason=reason.str()) from error
+                raise ConfigError("the topic could not be created", topic=name, reason=reason.str()) from error
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """Return the end offset of each partition: open transactions included.
@@ -77,11 +88,14 @@ class TopicObserver:
         Raises:
             Unavailable: The broker does not answer.
         """
-        with _asking(f"the end of {topic}"):
+
+        def ask() -> dict[int, int]:
             found = self._admin.list_topics(topic, timeout=ANSWER_SECONDS_MAX).topics[topic].partitions
             asked = {TopicPartition(topic, partition): _LATEST for partition in found}
             answers = self._admin.list_offsets(asked, request_timeout=ANSWER_SECONDS_MAX)
             return {at.partition: answer.result(ANSWER_SECONDS_MAX).offset for at, answer in answers.items()}
+
+        return _patiently(ask, f"the end of {topic}")
 
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """Return the next offset of a group for each partition that it has committed.
@@ -89,28 +103,27 @@ class TopicObserver:
         Raises:
             Unavailable: The broker does not answer.
         """
-        with _asking(f"the offsets of {group}"):
-            answers = self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group)], request_timeout=ANSWER_SECONDS_MAX
-            )
+
+        def ask() -> dict[int, int]:
+            asked = [ConsumerGroupTopicPartitions(group)]
+            answers = self._admin.list_consumer_group_offsets(asked, request_timeout=ANSWER_SECONDS_MAX)
             found = answers[group].result(ANSWER_SECONDS_MAX).topic_partitions or []
             return {at.partition: at.offset for at in found if at.topic == topic and at.offset >= 0}
 
+        return _patiently(ask, f"the offsets of {group}")
 
-class _asking:  # noqa: N801 - reads as a phrase: `with _asking("the end of clicks"):`
-    """Turn a client's errors into ``Unavailable``."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, KafkaException | TimeoutError):
-            raise Unavailable("the broker did not answer", asked=self._what, reason=str(error)) from error
+def _patiently(ask: Callable[[], dict[int, int]], what: str) -> dict[int, int]:
+    """Ask again while the answer is "not now": a topic that was just made has no leader for a moment."""
+    deadline = time.monotonic() + ANSWER_SECONDS_MAX
+    while True:
+        try:
+            return ask()
+        except (KafkaException, TimeoutError) as error:
+            busy = isinstance(error, KafkaException) and error.args[0].code() in _NOT_NOW
+            if not busy or time.monotonic() > deadline:
+                raise Unavailable("the broker did not answer", asked=what, reason=str(error)) from error
+            time.sleep(_RETRY_SECONDS)
 
 
 class RecordReader:
@@ -155,7 +168,7 @@ class RecordReader:
                 records.append(_record(topic, partition, offset, message))
             elif error.code() == _PARTITION_EOF:
                 self._reached[topic, partition] = offset
-            elif not error.retriable():
+            elif error.fatal():
                 raise Unavailable("records could not be read", topic=topic, reason=error.str())
         return records
 

@@ -18,6 +18,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from streamframe.cli.exit_codes import INTERRUPTED
+
 if TYPE_CHECKING:
     from streamframe.broker import LocalCluster
     from streamframe.broker.clients import Record, RecordReader, TopicObserver
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from streamframe.cli.demo_world import Generator, RunDirectory, Workers
     from streamframe.runtime.messages import SupervisorEvent
 
-INTERRUPTED_EXIT_CODE: Final = 130
 _SETTLE_SECONDS_MAX: Final = 90.0
 _READ_SECONDS_MAX: Final = 120.0
 _TURN_SECONDS: Final = 0.1
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             return show.announce(verdict)
     except KeyboardInterrupt:
         print("\nbroken off: nothing was verified", file=sys.stderr)
-        return INTERRUPTED_EXIT_CODE
+        return INTERRUPTED
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
@@ -86,10 +87,15 @@ def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
 
 
 class _StopRequests:
-    """Signals: the first one ends the demo in good order, the second one breaks it off."""
+    """Signals: while the demo runs, the first one ends it in good order. Any other breaks it off, once."""
 
     def __init__(self) -> None:
         self.count = 0
+        self._breaking_at = 1
+
+    def be_patient(self) -> None:
+        """From now on there is something to end in good order."""
+        self._breaking_at = self.count + 2
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -103,7 +109,9 @@ class _StopRequests:
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self.count += 1
-        if self.count > 1 or number == signal.SIGHUP:
+        if number == signal.SIGHUP:
+            self.count = max(self.count, self._breaking_at)
+        if self.count == self._breaking_at:  # Later ones are ignored: what was started is being ended.
             raise KeyboardInterrupt
 
     @property
@@ -147,7 +155,7 @@ def _set_up(args: argparse.Namespace, stops: _StopRequests, stack: ExitStack) ->
     return _Show(
         board=Board(args.workers),
         screen=screen,
-        frame=Frame(title=f"clicks on Apache Kafka {spec.version}", partitions=partitions, seconds=args.seconds),
+        frame=Frame(broker=f"Apache Kafka {spec.version} at {bootstrap}", partitions=partitions, seconds=args.seconds),
         directory=directory,
         bootstrap=bootstrap,
         observer=observer,
@@ -193,6 +201,7 @@ class _Show:
         """Show what happens until the time is over or somebody wants the end."""
         self.began = time.monotonic()
         self.board.phase = "running"
+        self.stops.be_patient()
         while time.monotonic() - self.began < seconds and not self.stops.any:
             self._turn()
 

@@ -25,6 +25,7 @@ from streamframe.runtime.messages import (
 
 WINDOWS_SHOWN: Final = 6
 EVENTS_SHOWN: Final = 5
+_CLIENT_LINE: Final = "[thrd:"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,7 +148,8 @@ class Board:
             case WorkerHung():
                 self.say(now, f"worker {event.slot} was silent for {event.silent_seconds:.0f} s and is killed")
             case NoticeReceived():
-                if event.level in ("warning", "error"):
+                # Lines of the client library are in the log; here they would explain nothing.
+                if event.level in ("warning", "error") and _CLIENT_LINE not in event.text:
                     self.say(now, f"worker {event.slot}: {event.text}")
             case Stopping():
                 pass
@@ -179,7 +181,9 @@ class Board:
             if event.report is not None:
                 self.say(now, f"worker {event.slot}: {event.report.error.message}")
         worker.pid, worker.partitions, worker.commits, worker.rollbacks = 0, (), 0, 0
-        worker.state = "ended" if event.restart_seconds is None else "starting again"
+        worker.state = "starting again"
+        if event.restart_seconds is None:
+            worker.state = "stopped" if event.exit_code == 0 else "ended"
 
 
 def _state(states: Mapping[int, str]) -> str:

@@ -72,12 +72,12 @@ class Frame:
     """What is the same in every picture.
 
     Attributes:
-        title: Left end of the first line.
+        broker: What runs, and where.
         partitions: Partitions of the input.
         seconds: Length of the demo.
     """
 
-    title: str
+    broker: str
     partitions: int
     seconds: float
 
@@ -89,9 +89,13 @@ def picture(board: Board, frame: Frame, *, elapsed: float, width: int, style: St
     """Return the lines to draw; their number is always the same."""
     width = min(width, WIDTH_MAX)
     clock = f"{_minutes(min(elapsed, frame.seconds))} / {_minutes(frame.seconds)}"
-    gap = " " * max(1, width - len(frame.title) - len(clock))
+    title, broker = "StreamFrame demo", f"  {frame.broker}"
+    gap = " " * max(1, width - len(title + broker + clock))
+    arrow = style.glyph("→", ">")
+    steps = ("clicks", "amount > 0", "euro", "per user and 10 s, 2 s grace", "click-totals, exactly once")
     lines = [
-        style.bold(frame.title) + gap + style.dim(clock),
+        style.bold(title) + style.dim(broker + gap + clock),
+        style.dim(f" {arrow} ".join(steps)),
         style.dim(style.glyph("─", "-") * width),
         *_windows(board, frame, style),
         "",
@@ -152,8 +156,8 @@ def _counter(label: str, number: str, style: Style) -> str:
 def _worker(worker: WorkerLine, style: Style) -> str:
     pid = f"pid {worker.pid}" if worker.pid else ""
     partitions = "partitions " + " ".join(map(str, worker.partitions)) if worker.partitions else ""
-    state = style.good(worker.state) if worker.state == "running" else style.warm(worker.state)
-    return f"worker {worker.slot}   {pid:<12} {partitions:<21} {state}"
+    paint = {"running": style.good, "stopped": style.dim}.get(worker.state, style.warm)
+    return f"worker {worker.slot}   {pid:<12} {partitions:<21} {paint(worker.state)}"
 
 
 def _hint(board: Board, style: Style) -> list[str]:
@@ -174,8 +178,8 @@ def summary(board: Board, *, elapsed: float) -> str:
     lag = "?" if board.lag is None else spaced(board.lag)
     return (
         f"{_minutes(elapsed)}  in {spaced(board.sent)}, windows out {spaced(board.results)}, "
-        f"late {spaced(board.late)}, dead letters {spaced(board.dead_letters)}, lag {lag}, commits {spaced(board.commits)}, "
-        f"rollbacks {spaced(board.rollbacks)}, restarts {spaced(board.restarts)}"
+        f"late {spaced(board.late)}, dead letters {spaced(board.dead_letters)}, lag {lag}, "
+        f"commits {spaced(board.commits)}, rollbacks {spaced(board.rollbacks)}, restarts {spaced(board.restarts)}"
     )
 
 

@@ -201,7 +201,7 @@ class Workers:
         self, bootstrap: str, state_dir: Path, *, count: int, events: Callable[[SupervisorEvent], None]
     ) -> None:
         settings = Settings(
-            kafka=KafkaSettings(bootstrap=bootstrap, transaction_timeout_ms=10_000),
+            kafka=KafkaSettings(bootstrap=bootstrap, transaction_timeout_ms=10_000, request_timeout_ms=15_000),
             commit=CommitSettings(interval=500 * MICROS_PER_MS),
             state=StateSettings(directory=str(state_dir)),
             telemetry=TelemetrySettings(interval=250 * MICROS_PER_MS),
