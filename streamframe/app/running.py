@@ -59,7 +59,7 @@ def run_spawned(
     supervisor = supervise(program, app_name, settings, workers=workers, bounded=bounded, events=log_event)
     result = supervisor.run()
     if result.report is not None and result.exit_code != 0:
-        raise result.report.error
+        raise result.report.as_error()
     return result
 
 

@@ -5,8 +5,8 @@
   records or a failing user function under ``"fail"``): never; it ends the whole run.
 * Before any worker has ever been heard of, an error with a report is final as well: it is rather a wrong address
   than bad weather, and whoever typed the command is still looking.
-* Everything else (crash, kill, hang, broker away): after a pause that doubles from half a second to half a
-  minute and starts over once a worker has lived for a minute; at most ``restarts_max`` times within
+* Everything else (crash, kill, hang, broker away): after a pause that doubles from half a second to ten
+  seconds and starts over once a worker has lived for twenty seconds; at most ``restarts_max`` times within
   ``window_seconds`` in one slot.
 """
 
@@ -78,9 +78,9 @@ class RestartPolicy:
     """
 
     backoff_seconds_min: float = 0.5
-    backoff_seconds_max: float = 30.0
-    healthy_seconds: float = 60.0
-    restarts_max: int = 10
+    backoff_seconds_max: float = 10.0
+    healthy_seconds: float = 20.0
+    restarts_max: int = 60
     window_seconds: float = 600.0
 
 

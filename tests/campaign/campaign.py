@@ -112,7 +112,8 @@ def _kill_workers(process: subprocess.Popen[bytes], campaign: Campaign, state: P
     while killed < campaign.kills and process.poll() is None:
         time.sleep(rng.expovariate(1 / campaign.pause))  # the moment of a kill is meant to be arbitrary
         workers = _workers_of(process.pid)
-        if not workers or process.poll() is not None:
+        # Before the first worker has taken its place, the only child is the one that looks at the program.
+        if not workers or process.poll() is not None or not list(state.glob("*/workers/*.lock")):
             continue
         rng.choice(workers).send_signal(signal.SIGKILL)
         killed += 1
