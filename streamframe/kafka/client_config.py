@@ -41,6 +41,9 @@ CLASSIC_ONLY: Final = frozenset({"heartbeat.interval.ms", "partition.assignment.
 RECORD_BYTES_MAX: Final = 8 << 20
 """Largest record we write. The topic has its own limit; this one only keeps the client from being stricter."""
 
+SOCKET_MS_MIN: Final = 2_000
+"""The client wants a second more than the longest wait of a fetch."""
+
 _SECRETS: Final = ("password", "secret", "token", "sasl.username", "key.pem", "private", "oauthbearer.config", "jaas")
 
 _RECONNECT: Final[Properties] = {
@@ -71,6 +74,8 @@ def client_properties(settings: KafkaSettings, client_id: str) -> Properties:
         "bootstrap.servers": settings.bootstrap,
         "client.id": client_id,
         **_RECONNECT,
+        # Default 60 s. Calls that ignore the timeout they are given end with the request they wait for.
+        "socket.timeout.ms": max(SOCKET_MS_MIN, settings.request_timeout_ms),
         **_checked(settings.client, "client"),
     }
 
@@ -151,6 +156,9 @@ def producer_properties(settings: KafkaSettings, limits: Limits, *, transactiona
     else:
         properties["transactional.id"] = transactional_id
         properties["transaction.timeout.ms"] = settings.transaction_timeout_ms
+        # The client refuses to wait for an answer longer than the transaction may live.
+        patience = int(properties["socket.timeout.ms"])
+        properties["socket.timeout.ms"] = min(patience, settings.transaction_timeout_ms)
     return {**properties, **_checked(settings.producer, "producer")}
 
 
