@@ -87,7 +87,11 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _load_name(name: str) -> ModuleType:
-    if importlib.util.find_spec(name) is None:
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        found = None  # A package on the way to it does not exist.
+    if found is None:
         raise ConfigError("there is no such program", hint="give a module name or a path ending in .py", program=name)
     return importlib.import_module(name)
 

@@ -82,8 +82,9 @@ class StateView:
                 }
                 if isinstance(place.declaration.node, Aggregate):
                     state = self._aggregate(place, partition, store)
-                    row["windows"] = len(state.state.ids())
-                    row["rows"] = state.state.rows
+                    rows = state.present()
+                    row["buckets"] = len(state.state.ids())
+                    row["rows"] = 0 if rows is None else len(rows)
                 yield row
 
     def scan(self, store: str, key: Mapping[str, str] = MappingProxyType({})) -> Iterator[Mapping[str, object]]:

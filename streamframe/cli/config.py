@@ -1,4 +1,4 @@
-"""``streamframe config show``: every setting, its value, and where it came from."""
+"""``streamframe config``: every setting, its value and where it came from (show), what it means (reference)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamframe.cli.options import PROGRAM_HELP, add_connection, add_state, sou
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``config show``."""
+    """Add ``config`` and its commands."""
     parser = subparsers.add_parser(
         "config",
         help="show the effective settings and where each comes from",
@@ -31,6 +31,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     show.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
     add_state(show)
     add_connection(show)
+    commands.add_parser(
+        "reference",
+        help="print what every setting means, as Markdown",
+        description="Print what every setting means, its default and its variable, as Markdown.",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,6 +44,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: A name or value without meaning.
     """
+    if args.config_command == "reference":
+        from streamframe.cli.settings_reference import reference
+
+        print(reference(), end="")
+        return 0
     sources = sources_of(args)
     overrides = {}
     if args.program:

@@ -329,7 +329,7 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
     Raises:
         ConfigError: A variable that is no setting.
     """
-    by_variable = {_variable(name): name for name in FIELDS if name not in MAPS}
+    by_variable = {variable_of(name): name for name in FIELDS if name not in MAPS}
     layer: dict[str, Given] = {}
     for variable, raw in sorted(environment.items()):
         ours = variable.startswith(ENVIRONMENT_PREFIX) and variable not in OTHER_VARIABLES
@@ -347,13 +347,14 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
     return layer
 
 
-def _variable(name: str) -> str:
+def variable_of(name: str) -> str:
+    """Return the variable of the environment that gives a setting."""
     return ENVIRONMENT_PREFIX + name.replace(".", "_").upper()
 
 
 def _map_entry(variable: str) -> str | None:
     for name in MAPS:
-        prefix = f"{_variable(name)}_"
+        prefix = f"{variable_of(name)}_"
         if variable.startswith(prefix) and len(variable) > len(prefix):
             return f"{name}.{variable[len(prefix) :].lower().replace('_', '.')}"
     return None
