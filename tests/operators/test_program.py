@@ -1,0 +1,71 @@
+"""A program as the engine sees it. Schedules of every kind are played in ``test_laws``."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamframe.core.errors import StoreIncompatible
+from streamframe.core.ids import TaskId, TopicPartition
+from streamframe.core.time import MIN_TIME
+from streamframe.operators.program import Program
+from streamframe.plan.nodes import Union, Window
+from tests.operators.harness import Cluster, aggregate, source, to_topic, topology
+
+MS = 1_000
+TASK = TaskId(0, 0)
+CLICKS = TopicPartition("clicks", 0)
+TEN = Window(size=10 * MS, every=10 * MS)
+
+
+def cluster_of(function: str = "size") -> Cluster:
+    return Cluster(topology(to_topic(aggregate(source(), ["user"], {"n": ("amount", function)}, TEN))))
+
+
+def program_of(cluster: Cluster) -> Program:
+    return cluster.tasks[TASK].program
+
+
+def test_a_program_is_dirty_from_a_batch_to_the_next_seal() -> None:
+    cluster = cluster_of()
+    cluster.send("clicks", [None])
+    dirty = [program_of(cluster).dirty]
+    cluster.read(TASK, CLICKS, 1)
+    dirty.append(program_of(cluster).dirty)
+    cluster.commit(TASK)
+    dirty.append(program_of(cluster).dirty)
+    assert dirty == [False, True, False]
+
+
+def test_nothing_is_known_of_time_before_the_first_row() -> None:
+    cluster = cluster_of()
+    assert program_of(cluster).watermark == MIN_TIME
+    assert program_of(cluster).seal(0).metadata == {CLICKS: ""}
+
+
+def test_state_of_another_plan_is_refused() -> None:
+    cluster, other = cluster_of(), cluster_of("sum")
+    cluster.send("clicks", [{"user": "a", "ts": 1}], by="user")
+    cluster.run()
+    other.tasks[TASK].stores = cluster.tasks[TASK].stores
+    with pytest.raises(StoreIncompatible):
+        other.crash(TASK)
+
+
+def test_topics_with_fewer_partitions_than_the_task_has_hold_nobody_back() -> None:
+    left, right = source("left", key=()), source("right", key=())
+    both = Union(name="both", schema=left.schema, branches=(left, right))
+    cluster = Cluster(topology(to_topic(both)), {"left": 2, "right": 1})
+    cluster.send("left", [{"user": "a", "ts": 1}], 1)
+    cluster.send("right", [{"user": "b", "ts": 1}], 0)
+    assert [row["user"] for row in cluster.run().rows("out")] == ["a", "b"]
+
+
+def test_memory_is_given_back_after_a_commit() -> None:
+    cluster = cluster_of()
+    cluster.send("clicks", [{"user": str(n), "ts": 1} for n in range(5_000)], by="user")
+    cluster.run()
+    before = program_of(cluster).nbytes
+    cluster.budget = 0
+    cluster.commit(TASK)
+    assert program_of(cluster).nbytes < before // 10
+    assert len(cluster.run(flush=True).rows("out")) == 5_000
