@@ -9,20 +9,23 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
+from operator import length_hint
 from typing import Any, Final
 
+import numpy as np
 from confluent_kafka import KafkaError, Message, Producer
 
-from streamframe.core.batch import OutputBatch
+from streamframe.core.batch import Int64Array, OutputBatch
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine.ports import OutcomeUnknown
 from streamframe.kafka.deadline import Deadline
 from streamframe.kafka.errors import facts_of
 
-SLICE: Final = 2_000
+SLICE: Final = 10_000
 """Records between two looks at what the client has to report; reported records count against its queue."""
 
 ROOM_SECONDS: Final = 0.05
@@ -71,14 +74,19 @@ class Sender:
             OutcomeUnknown: The queue stays full.
         """
         self.topics.add(batch.topic)
-        produce, topic = self.client.produce, batch.topic
-        for number, row in enumerate(_rows(batch)):
+        values = list(batch.values)
+        columns = _columns(batch)
+        # No Python per record: `map` calls the client. What is left of `values` tells which record was refused.
+        left = iter(values)
+        calls = map(self.client.produce, repeat(batch.topic), left, *columns)
+        while length_hint(left):
             try:
-                produce(topic, *row)
+                deque(islice(calls, SLICE), maxlen=0)
             except BufferError:
-                self._produce_when_there_is_room(topic, row)
-            if not number % SLICE:
-                self.client.poll(0)
+                refused = len(values) - length_hint(left) - 1
+                row = (values[refused], *(_at(column, refused) for column in columns))
+                self._produce_when_there_is_room(batch.topic, row)
+            self.client.poll(0)
 
     def write_changelog(self, records: ChangelogRecords) -> Written:
         """Write changelog records, and wait until everything that was queued is written or has failed.
@@ -125,28 +133,32 @@ class Sender:
                 return
 
 
-def _rows(batch: OutputBatch) -> Iterator[tuple[Any, ...]]:
-    """Return the positional arguments of ``produce`` for each record; the shorter, the cheaper."""
-    keys = repeat(None) if batch.keys is None else batch.keys
-    partitions: Any
-    if batch.partitions is None:
-        partitions = repeat(ANY_PARTITION)
-    elif isinstance(batch.partitions, int):
-        partitions = repeat(batch.partitions)
-    else:
-        partitions = batch.partitions
-    if batch.timestamps is None and batch.headers is None:
-        return zip(batch.values, keys, partitions, strict=False)
-    times: Any = repeat(NOW) if batch.timestamps is None else _plain(batch.timestamps)
-    if batch.headers is None:
-        return zip(batch.values, keys, partitions, repeat(None), repeat(None), times, strict=False)
-    headers = [list(each) for each in batch.headers]
-    return zip(batch.values, keys, partitions, repeat(None), repeat(None), times, headers, strict=False)
+def _columns(batch: OutputBatch) -> list[Any]:
+    """Return the further positional arguments of ``produce``, each a list or a repetition; no more than needed.
+
+    The two callbacks are left out or ``None`` together: the client ignores the second when the first is there.
+    """
+    columns: list[Any] = [
+        repeat(None) if batch.keys is None else list(batch.keys),
+        repeat(ANY_PARTITION) if batch.partitions is None else _plain(batch.partitions),
+    ]
+    if batch.timestamps is not None or batch.headers is not None:
+        columns += [repeat(None), repeat(None)]
+        columns.append(repeat(NOW) if batch.timestamps is None else _plain(batch.timestamps))
+    if batch.headers is not None:
+        columns.append([list(each) for each in batch.headers])
+    return columns
 
 
-def _plain(numbers: Any) -> Any:
+def _at(column: Any, row: int) -> Any:
+    return next(column) if isinstance(column, repeat) else column[row]
+
+
+def _plain(numbers: Sequence[int] | Int64Array | int) -> Any:
+    if isinstance(numbers, int):
+        return repeat(numbers)
     # An array hands out numpy integers one by one, which the client refuses.
-    return numbers.tolist() if hasattr(numbers, "tolist") else numbers
+    return numbers.tolist() if isinstance(numbers, np.ndarray) else list(numbers)
 
 
 def _offset_report(
