@@ -83,8 +83,9 @@ class StateView:
                 if isinstance(place.declaration.node, Aggregate):
                     state = self._aggregate(place, partition, store)
                     rows = state.present()
-                    row["buckets"] = len(state.state.ids())
                     row["rows"] = 0 if rows is None else len(rows)
+                    if rows is not None and place.declaration.windowed:
+                        row["windows"] = len(rows.columns["window_start"].unique())
                 yield row
 
     def scan(self, store: str, key: Mapping[str, str] = MappingProxyType({})) -> Iterator[Mapping[str, object]]:
