@@ -6,7 +6,7 @@ again, with the same id and the same rows. It is deleted by the commit after the
 
 Store keys (``docs/format.md``, *Outbox entries*)::
 
-    'o' seq(8, big-endian) chunk(2, big-endian)    "SO" version u8 | last u8 | Arrow IPC stream of one record batch
+    'e' seq(8, big-endian) chunk(2, big-endian)    "SO" version u8 | last u8 | Arrow IPC stream of one record batch
     'm'                                            the meta record
 """
 
@@ -33,7 +33,7 @@ from streamframe.state.buckets import Sealed
 from streamframe.state.meta import META_KEY, StateMeta
 from streamframe.state.store import Changes, StoreReader
 
-_ENTRY: Final = b"o"
+_ENTRY: Final = b"e"
 _MAGIC: Final = b"SO"
 _VERSION: Final = 1
 _FINGERPRINT: Final = hashlib.blake2b(b"outbox 1", digest_size=16).digest()

@@ -11,6 +11,9 @@ from streamframe.core.errors import StoreIncompatible
 from streamframe.core.ids import TaskId
 from streamframe.plan.nodes import BatchSink, Node, Window
 from streamframe.plan.topology import StoreDeclaration, Topology
+from streamframe.state.changelog import POSITION_KEY
+from streamframe.state.meta import SIGNATURE_KEY
+from streamframe.state.store import Changes
 from tests.operators.harness import Cluster, aggregate, source, to_topic, topology
 
 MS = 1_000
@@ -81,6 +84,18 @@ def test_a_batch_that_was_taken_is_deleted_by_the_next_commit_and_its_id_is_neve
     outbox.send("clicks", rows(3), by="user")
     outbox.run()
     assert [batch_id for batch_id, _ in taken(outbox)] == ["alerts-0-3"]
+
+
+def test_what_others_keep_in_the_store_is_left_alone(outbox: Cluster) -> None:
+    outbox.tasks[TASK].stores["alerts"].write(
+        Changes(puts=[(POSITION_KEY, b"position"), (SIGNATURE_KEY, b"signature")])
+    )
+    outbox.crash(TASK)
+    outbox.send("clicks", rows(1), by="user")
+    outbox.run()
+    outbox.crash(TASK)
+    outbox.commit(TASK)
+    assert [batch_id for batch_id, _ in taken(outbox)] == ["alerts-0-1", "alerts-0-1"]
 
 
 def test_a_large_batch_is_stored_in_records_that_a_broker_accepts(outbox: Cluster) -> None:
