@@ -1,140 +1,67 @@
-"""A Kafka that fits on a few pages: partitions, transactions, one consumer group.
+"""A Kafka that fits on a few pages: topics, transactions, one consumer group.
 
 What is modelled is what exactly-once depends on: records of open and aborted transactions, the last
-stable offset, control records that occupy offsets, producer epochs that fence, offsets inside
-transactions, group generations that fence, topic identities, deleted records. The conformance tests
-run the same checks against this and against a real broker.
+stable offset, control records that occupy offsets, markers that are written after the answer, producer
+epochs that fence, offsets inside transactions, members and generations that fence, requests that arrive
+late, topic identities, deleted records, compaction. The conformance tests run the same checks against
+this and against a real broker.
 
-Not modelled: replication, leader changes, compaction, retention, quotas, time outs of the network.
+Not modelled: replication, leader changes, quotas, the bytes of the protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from streamframe.core.batch import Headers
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
 from streamframe.engine.ports import Bounds, Committed, ProducerFenced, TransactionAborted
+from streamframe.testing.memory_partition import Entry, Fate, Partition, Transaction
 
+__all__ = ["Entry", "Fate", "MemoryBroker", "Partition", "Transaction"]
 
-class Fate(Enum):
-    """What became of a transaction."""
-
-    OPEN = "open"
-    COMMITTED = "committed"
-    ABORTED = "aborted"
-
-
-@dataclass(slots=True, eq=False)
-class Transaction:
-    """One transaction of one producer.
-
-    Attributes:
-        producer: Transactional id.
-        epoch: Epoch of the producer that began it.
-        fate: What became of it.
-        partitions: Partitions it has written to.
-        offsets: Consumer offsets that it commits.
-    """
-
-    producer: str
-    epoch: int
-    fate: Fate = Fate.OPEN
-    partitions: set[TopicPartition] = field(default_factory=set)
-    offsets: dict[TopicPartition, Committed] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One offset of a partition: a record, or a control record (``control``)."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-    headers: Headers = ()
-    transaction: Transaction | None = None
-    control: bool = False
-
-
-@dataclass(slots=True)
-class Partition:
-    """An append-only list of entries.
-
-    Attributes:
-        entries: From ``begin`` on.
-        begin: First offset that is still there.
-    """
-
-    entries: list[Entry] = field(default_factory=list)
-    begin: int = 0
-
-    @property
-    def end(self) -> int:
-        """Log end offset (high watermark)."""
-        return self.begin + len(self.entries)
-
-    @property
-    def last_stable(self) -> int:
-        """First offset of an open transaction, or the end."""
-        for entry in self.entries:
-            if entry.transaction is not None and entry.transaction.fate is Fate.OPEN:
-                return entry.offset
-        return self.end
-
-    def append(self, entry: Entry) -> int:
-        """Append an entry made for ``self.end``; return its offset."""
-        assert entry.offset == self.end
-        self.entries.append(entry)
-        return entry.offset
-
-    def read(self, offset: int, limit: int) -> tuple[list[Entry], int]:
-        """Return up to ``limit`` committed records from ``offset`` on, and the position behind them."""
-        found: list[Entry] = []
-        position = max(offset, self.begin)
-        stable = self.last_stable
-        while position < stable and len(found) < limit:
-            entry = self.entries[position - self.begin]
-            aborted = entry.transaction is not None and entry.transaction.fate is Fate.ABORTED
-            if not entry.control and not aborted:
-                found.append(entry)
-            position += 1
-        return found, position
-
-    def delete_before(self, offset: int) -> None:
-        """Forget everything before ``offset``."""
-        offset = min(offset, self.end)
-        if offset > self.begin:
-            del self.entries[: offset - self.begin]
-            self.begin = offset
+Observer = Callable[[Transaction], None]
 
 
 class MemoryBroker:
-    """Topics, transactions and one consumer group, in memory and in one thread."""
+    """Topics, transactions and one consumer group, in memory and in one thread.
+
+    Attributes:
+        late_markers: Whether ends of transactions are answered before their markers are written; they are
+            written by ``write_marker``, or at the latest when the producer goes on.
+        decided: Called with every transaction when it is decided.
+    """
 
     def __init__(self) -> None:
         self.topics: dict[str, list[Partition]] = {}
         self.topic_ids: dict[str, bytes] = {}
         self.epochs: dict[str, int] = {}
         self.open: dict[str, Transaction] = {}
+        self.completing: dict[str, Transaction] = {}
         self.committed: dict[TopicPartition, Committed] = {}
         self.generation = 0
         self.members: dict[str, int] = {}
+        self.late_markers = False
+        self.decided: Observer = lambda _transaction: None
+        self._ids = 0
 
     # -- topics ------------------------------------------------------------------------------------
 
     def create_topic(self, name: str, partitions: int) -> None:
         """Create a topic, unless it exists."""
         if name not in self.topics:
+            self._ids += 1
             self.topics[name] = [Partition() for _ in range(partitions)]
-            self.topic_ids[name] = (len(self.topic_ids) + 1).to_bytes(16, "big")
+            self.topic_ids[name] = self._ids.to_bytes(16, "big")
 
     def delete_topic(self, name: str) -> None:
-        """Delete a topic; created again it has another identity."""
+        """Delete a topic; created again it has another identity. Transactions forget that they wrote to it."""
         del self.topics[name]
-        self.topic_ids[name + "\0deleted"] = self.topic_ids.pop(name)
+        del self.topic_ids[name]
+        for transaction in [*self.open.values(), *self.completing.values()]:
+            for gone in [tp for tp in transaction.partitions if tp.topic == name]:
+                transaction.partitions.discard(gone)
+                transaction.unmarked.discard(gone)
 
     def partition(self, tp: TopicPartition) -> Partition:
         """Return one partition."""
@@ -175,7 +102,7 @@ class MemoryBroker:
     def records(self, topic: str) -> Iterator[tuple[TopicPartition, Entry]]:
         """Yield what a ``read_committed`` reader sees, partition by partition."""
         for number, partition in enumerate(self.topics.get(topic, [])):
-            for entry in partition.read(0, partition.end)[0]:
+            for entry in partition.read(0, len(partition.entries) + 1)[0]:
                 yield TopicPartition(topic, number), entry
 
     # -- producers ---------------------------------------------------------------------------------
@@ -185,23 +112,30 @@ class MemoryBroker:
         left = self.open.pop(producer, None)
         if left is not None:
             self._end(left, Fate.ABORTED)
+        self._complete(producer)
         self.epochs[producer] = self.epochs.get(producer, -1) + 1
         return self.epochs[producer]
 
     def begin(self, producer: str, epoch: int) -> Transaction:
-        """Begin a transaction."""
+        """Begin a transaction; waits until the markers of the last one are written."""
         self._check_epoch(producer, epoch)
         assert producer not in self.open, "one transaction at a time"
+        self._complete(producer)
         self.open[producer] = Transaction(producer, epoch)
         return self.open[producer]
 
     def add_offsets(
         self, transaction: Transaction, offsets: Mapping[TopicPartition, Committed], member: str, generation: int
     ) -> None:
-        """Add consumer offsets; refused when the member's generation is not the present one."""
+        """Add consumer offsets; refused when the member is unknown or its generation is not the present one.
+
+        An empty ``member`` never joined: a real broker takes its offsets without asking for a generation.
+        """
         self._check_epoch(transaction.producer, transaction.epoch)
-        if self.members.get(member) != generation or generation != self.generation:
-            raise TransactionAborted("illegal generation")
+        if transaction.fate is not Fate.OPEN:
+            raise ProducerFenced("the transaction was ended by somebody else")
+        if member and self.members.get(member) != generation:
+            raise TransactionAborted("illegal generation" if member in self.members else "unknown member")
         transaction.offsets.update(offsets)
 
     def end(self, transaction: Transaction, fate: Fate) -> None:
@@ -212,6 +146,18 @@ class MemoryBroker:
         del self.open[transaction.producer]
         self._end(transaction, fate)
 
+    def end_late(self, producer: str, epoch: int, fate: Fate) -> bool:
+        """Take a request to end *the* open transaction that was under way for long; return whether it applied.
+
+        The request names a producer and its epoch, not a transaction: a broker without KIP-890 cannot tell
+        whether the producer has begun another one meanwhile.
+        """
+        transaction = self.open.get(producer)
+        if self.epochs.get(producer) != epoch or transaction is None:
+            return False
+        self.end(transaction, fate)
+        return True
+
     def expire(self, producer: str) -> None:
         """The broker's transaction timeout: abort what is open and fence its owner."""
         left = self.open.pop(producer, None)
@@ -221,12 +167,45 @@ class MemoryBroker:
 
     def _end(self, transaction: Transaction, fate: Fate) -> None:
         transaction.fate = fate
-        for tp in sorted(transaction.partitions):
-            partition = self.partition(tp)
-            marker = Entry(offset=partition.end, key=None, value=None, timestamp=-1, control=True)
-            partition.append(marker)
-        if fate is Fate.COMMITTED:
-            self.committed.update(transaction.offsets)
+        transaction.unmarked = set(transaction.partitions)
+        transaction.offsets_unmarked = bool(transaction.offsets)
+        self.completing[transaction.producer] = transaction
+        self.decided(transaction)
+        if not self.late_markers:
+            self._complete(transaction.producer)
+
+    # -- markers -----------------------------------------------------------------------------------
+
+    def waiting_markers(self) -> list[tuple[str, TopicPartition | None]]:
+        """Return the markers that are still to be written: producer, and partition or ``None`` for the offsets."""
+        found: list[tuple[str, TopicPartition | None]] = []
+        for producer, transaction in sorted(self.completing.items()):
+            found += [(producer, tp) for tp in sorted(transaction.unmarked)]
+            if transaction.offsets_unmarked:
+                found.append((producer, None))
+        return found
+
+    def write_marker(self, producer: str, tp: TopicPartition | None) -> None:
+        """Write one marker; ``None``: the one that makes the consumer offsets count."""
+        transaction = self.completing[producer]
+        if tp is None:
+            transaction.offsets_unmarked = False
+            if transaction.fate is Fate.COMMITTED:
+                self.committed.update(transaction.offsets)
+        else:
+            transaction.unmarked.discard(tp)
+            self.partition(tp).mark(transaction)
+        if transaction.settled:
+            del self.completing[producer]
+
+    def _complete(self, producer: str) -> None:
+        transaction = self.completing.get(producer)
+        if transaction is not None:
+            for tp in sorted(transaction.unmarked):
+                self.write_marker(producer, tp)
+            if transaction.offsets_unmarked:
+                self.write_marker(producer, None)
+            self.completing.pop(producer, None)
 
     def _check_epoch(self, producer: str, epoch: int) -> None:
         if self.epochs.get(producer) != epoch:
@@ -235,11 +214,16 @@ class MemoryBroker:
     # -- the group ---------------------------------------------------------------------------------
 
     def fetch_committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Committed] | None:
-        """Return committed offsets, or ``None`` while an undecided transaction holds one of them."""
-        held = {tp for transaction in self.open.values() for tp in transaction.offsets}
-        if held & set(partitions):
+        """Return committed offsets, or ``None`` while a transaction without a marker holds one of them."""
+        if self.holders(partitions):
             return None
         return {tp: self.committed.get(tp, Committed(NO_OFFSET)) for tp in partitions}
+
+    def holders(self, partitions: Sequence[TopicPartition]) -> list[Transaction]:
+        """Return the transactions that hold offsets of these partitions."""
+        wanted = frozenset(partitions)
+        waiting = [t for t in self.completing.values() if t.offsets_unmarked]
+        return [t for t in [*self.open.values(), *waiting] if not wanted.isdisjoint(t.offsets)]
 
     def new_generation(self, members: Sequence[str]) -> int:
         """Start a new generation with these members."""

@@ -168,7 +168,7 @@ class MemoryCluster:
         generation = self.broker.new_generation(names)
         for name in names:
             member = self.members[name]
-            member.log.generation = generation
+            member.log.member_id, member.log.generation = name, generation
             gained = tuple(sorted(target[name] - member.partitions))
             if gained:
                 member.log.assign(gained)

@@ -7,13 +7,24 @@ at once comes from a ``Chooser``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from streamframe.core.batch import ListBatch, OutputBatch
-from streamframe.core.errors import Unavailable
+from streamframe.core.errors import StateError, TopologyMismatch, Unavailable
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine import events as ev
-from streamframe.engine.ports import EARLIEST, LATEST, Bounds, ChangelogBounds, CommitRequest, Committed
+from streamframe.engine.ports import (
+    EARLIEST,
+    LATEST,
+    Bounds,
+    ChangelogBounds,
+    CommitRequest,
+    Committed,
+    ProducerFenced,
+    TransactionAborted,
+)
 from streamframe.testing.memory_broker import Fate, MemoryBroker, Transaction
+from streamframe.testing.memory_group import Consumer
 
 Chooser = Callable[[Mapping[TopicPartition, int]], Sequence[tuple[TopicPartition, int]]]
 """Given the readable records per partition, which partitions to read now and how many records of each."""
@@ -26,43 +37,52 @@ def read_everything(available: Mapping[TopicPartition, int]) -> list[tuple[Topic
     return sorted(available.items())
 
 
-class MemoryLog:
+class MemoryLog(Consumer):
     """One worker's access to a ``MemoryBroker``.
 
     Args:
         broker: Where everything is.
-        member: Name of the worker: group member and transactional id.
+        identity: Name of the worker, its transactional id.
         partitioner: Returns the partition of a keyed record, given the key and the partition count.
         chooser: Decides what is read next.
+
+    Attributes:
+        restore_slice: Most changelog records of a partition delivered at once.
     """
 
     def __init__(
         self,
         broker: MemoryBroker,
-        member: str,
+        identity: str,
         *,
         partitioner: Callable[[bytes | None, int], int],
         chooser: Chooser = read_everything,
     ) -> None:
+        super().__init__()
         self._broker = broker
-        self.member = member
+        self.identity = identity
         self._partitioner = partitioner
         self.chooser = chooser
-        self._epoch = broker.init_producer(member)
+        self.restore_slice = RESTORE_SLICE
+        self._epoch = broker.init_producer(identity)
         self._transaction: Transaction | None = None
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._told_end: dict[TopicPartition, int] = {}
         self._restoring: dict[TopicPartition, int] = {}
-        self.generation = 0
 
     # -- inputs ------------------------------------------------------------------------------------
 
     def poll(self, wait: int) -> Sequence[ev.Event]:
         """Return changelog slices, records and partition ends. Never waits."""
-        events: list[ev.Event] = list(self._poll_restores())
+        events: list[ev.Event] = self._poll_restores()
         active = {tp: p for tp, p in self._positions.items() if tp not in self._paused}
         available = {tp: n for tp, p in sorted(active.items()) if (n := self._readable(tp, p)) > 0}
+        gone = [tp for tp, p in active.items() if p < self._broker.partition(tp).begin]
+        if gone:
+            hint = "the topic's retention deleted records before they were read"
+            error = TopologyMismatch("committed offset is no longer in the log", hint=hint, partition=str(gone[0]))
+            return [*events, ev.Failed(error=error)]
         for tp, count in self.chooser(available) if available else ():
             batch, position = self._read(tp, self._positions[tp], count)
             self._positions[tp] = position
@@ -95,12 +115,14 @@ class MemoryLog:
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """The group gave us these partitions; they start paused."""
+        super().assign(partitions)
         for tp in partitions:
             self._positions[tp] = 0
             self._paused.add(tp)
 
     def unassign(self, partitions: Sequence[TopicPartition]) -> None:
         """The group took these partitions."""
+        super().unassign(partitions)
         for tp in partitions:
             self._positions.pop(tp, None)
             self._paused.discard(tp)
@@ -148,10 +170,13 @@ class MemoryLog:
         """See ``Log.stop_restore``."""
         self._restoring.pop(changelog, None)
 
-    def _poll_restores(self) -> list[ev.ChangelogRead]:
-        events = []
+    def _poll_restores(self) -> list[ev.Event]:
+        events: list[ev.Event] = []
         for tp, position in sorted(self._restoring.items()):
-            entries, after = self._broker.partition(tp).read(position, RESTORE_SLICE)
+            if position < self._broker.partition(tp).begin:
+                gone = StateError("changelog records were deleted while they were read", changelog=str(tp))
+                return [*events, ev.Failed(error=gone)]
+            entries, after = self._broker.partition(tp).read(position, self.restore_slice)
             if after > position:
                 self._restoring[tp] = after
                 records = [(e.key or b"", e.value) for e in entries]
@@ -162,7 +187,7 @@ class MemoryLog:
 
     def _begin(self) -> Transaction:
         if self._transaction is None:
-            self._transaction = self._broker.begin(self.member, self._epoch)
+            self._transaction = self._broker.begin(self.identity, self._epoch)
         return self._transaction
 
     def produce(self, batch: OutputBatch) -> None:
@@ -187,31 +212,43 @@ class MemoryLog:
     def commit(self, request: CommitRequest) -> Mapping[TopicPartition, Offset]:
         """See ``Log.commit``."""
         transaction = self._begin()
+        ends = self._write_changelog(transaction, request)
+        if request.offsets:
+            self._send_offsets(transaction, request)
+        self._end(transaction, Fate.COMMITTED)
+        return ends
+
+    def _write_changelog(self, transaction: Transaction, request: CommitRequest) -> dict[TopicPartition, Offset]:
         ends: dict[TopicPartition, Offset] = {}
         for tp, records in request.changelog.items():
             for key, value in records:
                 last = self._broker.append(tp, value, key=key, transaction=transaction)
                 ends[tp] = Offset(last + 1)
-        if request.offsets:
-            self._broker.add_offsets(transaction, request.offsets, self.member, self.generation)
-        self._broker.end(transaction, Fate.COMMITTED)
-        self._transaction = None
         return ends
+
+    def _send_offsets(self, transaction: Transaction, request: CommitRequest) -> None:
+        if not self.member_id:
+            # The broker takes offsets of somebody who never joined without asking for a generation.
+            raise TransactionAborted("not a member of the group")
+        self._broker.add_offsets(transaction, request.offsets, self.member_id, self.generation)
+
+    def _end(self, transaction: Transaction, fate: Fate) -> None:
+        self._broker.end(transaction, fate)
+        self._transaction = None
 
     def abort(self) -> None:
         """See ``Log.abort``."""
-        transaction, self._transaction = self._transaction, None
-        if transaction is not None:
-            self._broker.end(transaction, Fate.ABORTED)
+        if self._transaction is not None:
+            self._end(self._transaction, Fate.ABORTED)
 
     def renew_producer(self) -> None:
         """See ``Log.renew_producer``."""
         self._transaction = None
-        self._epoch = self._broker.init_producer(self.member)
+        self._epoch = self._broker.init_producer(self.identity)
 
     def purge(self, before: Mapping[TopicPartition, Offset]) -> None:
         """See ``Log.purge``."""
-        for tp, offset in before.items():
+        for tp, offset in sorted(before.items()):
             self._broker.partition(tp).delete_before(offset)
 
     def await_visible(self) -> None:
@@ -219,7 +256,8 @@ class MemoryLog:
 
     def close(self) -> None:
         """See ``Log.close``."""
-        self.abort()
+        with suppress(ProducerFenced):
+            self.abort()
         self._positions = {}
         self._restoring = {}
 
