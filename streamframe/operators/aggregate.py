@@ -69,7 +69,8 @@ class AggregateState:
         self.folding = Folding(stage, quarantine)
         self.name = stage.store
         fold = self.folding.fold
-        spec = StoreSpec(self.name, self.folding.key_types, fold.specs, fold.families, signature)
+        meaning = f"{signature}\n  buckets: {self.folding.panes or 'one'}"
+        spec = StoreSpec(self.name, self.folding.key_types, fold.specs, fold.families, meaning)
         self.state = BucketState(spec, reader, read_meta(reader, spec))
         self._quarantine = quarantine
         self._closed_until = self.state.meta.closed_until

@@ -18,7 +18,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -82,6 +82,37 @@ class TaskContext:
     full_projection: bool = False
 
 
+def _standing_still() -> int:
+    return 0
+
+
+class Laps:
+    """Durations of the steps of one call, by name.
+
+    Args:
+        stopwatch: Returns microseconds.
+
+    Example:
+        >>> laps = Laps(iter([5, 7, 10]).__next__)
+        >>> laps.end("clicks"), laps.end("totals"), laps.micros
+        (None, None, {'clicks': 2, 'totals': 3})
+    """
+
+    __slots__ = ("_since", "_stopwatch", "micros")
+
+    def __init__(self, stopwatch: Callable[[], int]) -> None:
+        self._stopwatch = stopwatch
+        self._since = stopwatch()
+        self.micros: dict[str, int] = {}
+
+    def end(self, step: str) -> None:
+        """Give the time since the last call to a step."""
+        now = self._stopwatch()
+        if now != self._since:
+            self.micros[step] = self.micros.get(step, 0) + now - self._since
+            self._since = now
+
+
 class _Operator(Protocol):
     def process(self, rows: Rows, turn: Turn) -> None: ...
 
@@ -93,6 +124,7 @@ class Program:
         context: The task.
         readers: The committed content of each of its stores, by name.
         metadata: Text committed with the offsets of its external inputs; absent or empty: none.
+        stopwatch: Returns microseconds; only durations between its answers are used, to tell where time goes.
 
     Raises:
         StoreIncompatible: Stored state or metadata is of another plan or version.
@@ -104,8 +136,10 @@ class Program:
         context: TaskContext,
         readers: Mapping[str, StoreReader],
         metadata: Mapping[TopicPartition, str],
+        stopwatch: Callable[[], int] = _standing_still,
     ) -> None:
         self._context = context
+        self._stopwatch = stopwatch
         self._stages = context.sub_topology.stages
         self._inputs = {
             source: TopicPartition(source.topic, context.partition)
@@ -129,6 +163,11 @@ class Program:
                 self._aggregates[stage.index] = self._operators[stage.index] = owner
         for stage in self._stages:
             self._build(stage, readers)
+        self._entry_by_topic = {
+            stage.node.topic if isinstance(stage.node, Source) else stage.repartition.topic: stage.node.name
+            for stage in self._stages
+            if isinstance(stage.node, Source) or (stage.role is Role.RECEIVE and stage.repartition is not None)
+        }
         self._dirty = False
 
     # --- what the engine sees ----------------------------------------------------------------------
@@ -146,6 +185,7 @@ class Program:
             ColumnPruned: A user's function needs columns that are not decoded.
         """
         turn = Turn(now=now)
+        laps = Laps(self._stopwatch)
         self._dirty = True
         topic = batch.source.topic
         if topic in self._sources:
@@ -153,9 +193,11 @@ class Program:
             self._sources[topic].read(batch, turn)
         else:
             self._receivers[topic].read(batch, turn)
+        laps.end(self._entry_by_topic[topic])
         for stage in self._stages:
             self._run(stage, turn)
-        return Produced(outputs=turn.outputs, counts=dict(turn.counts))
+            laps.end(stage.node.name)
+        return Produced(outputs=turn.outputs, counts=dict(turn.counts), micros=laps.micros)
 
     def seal(self, now: int, *, flush: bool = False) -> SealedTask:
         """Close the windows that are over and take out everything that changed since the last call.
@@ -165,6 +207,7 @@ class Program:
             flush: Close every window: there is no more input.
         """
         turn = Turn(now=now)
+        laps = Laps(self._stopwatch)
         self._clock.raise_idle(now, self._received_times())
         watermarks = self._watermarks(flush=flush)
         for stage in self._stages:
@@ -172,12 +215,14 @@ class Program:
             closing = self._aggregates.get(stage.index) or self._senders.get(stage.index)
             if closing is not None:
                 closing.close(watermarks[stage.index]["late"], turn)
+            laps.end(stage.node.name)
         stores: list[SealedStore] = []
         deliveries: list[Delivery] = []
         for aggregate in self._aggregates.values():
             sealed = aggregate.seal(self._sender_times(aggregate))
             if sealed is not None:
                 stores.append(SealedStore(name=aggregate.name, changes=sealed.changes, records=sealed.records))
+            laps.end(aggregate.stage.node.name)
         for outbox in self._outboxes.values():
             sealed, due = outbox.seal()
             deliveries += due
@@ -191,6 +236,7 @@ class Program:
             deliveries=deliveries,
             prints=[text for printer in self._printers.values() for text in printer.seal()],
             counts=dict(turn.counts),
+            micros=laps.micros,
         )
 
     def applied(self, memory_budget: int) -> None:
@@ -232,6 +278,12 @@ class Program:
     def nbytes(self) -> int:
         """Bytes of state and of collected rows in memory, about."""
         return sum(each.nbytes for each in self._collectors())
+
+    @property
+    def store_bytes(self) -> dict[str, int]:
+        """Bytes in memory of each store, about."""
+        aggregates = {aggregate.name: aggregate.nbytes for aggregate in self._aggregates.values()}
+        return aggregates | {outbox.name: outbox.nbytes for outbox in self._outboxes.values()}
 
     @property
     def watermark(self) -> int:

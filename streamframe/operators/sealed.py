@@ -20,10 +20,12 @@ class Produced:
     Attributes:
         outputs: Records to write in the running transaction, in order.
         counts: What was counted, by ``core.metrics.counter``.
+        micros: Microseconds by step, when the program was given a stopwatch.
     """
 
     outputs: list[OutputBatch] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    micros: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class SealedTask:
         deliveries: Calls to make after the commit, in order.
         prints: Texts to print after the commit.
         counts: What was counted.
+        micros: Microseconds by step, when the program was given a stopwatch.
     """
 
     outputs: list[OutputBatch]
@@ -77,3 +80,4 @@ class SealedTask:
     deliveries: list[Delivery]
     prints: list[str]
     counts: dict[str, int]
+    micros: dict[str, int] = field(default_factory=dict)

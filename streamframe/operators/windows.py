@@ -29,6 +29,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streamframe.core.time import format_duration
 from streamframe.plan.nodes import Window
 
 Int64Array = npt.NDArray[np.int64]
@@ -58,6 +59,10 @@ class Panes:
     offset: int
     width: int
     direct: bool
+
+    def __str__(self) -> str:
+        """Return the layout of the buckets in words: they cannot be read as those of another layout."""
+        return f"{'windows' if self.direct else 'panes'} of {format_duration(self.width)}"
 
     @property
     def single(self) -> bool:

@@ -17,8 +17,11 @@ CLICKS = TopicPartition("clicks", 0)
 TEN = Window(size=10 * MS, every=10 * MS)
 
 
-def cluster_of(function: str = "size") -> Cluster:
-    return Cluster(topology(to_topic(aggregate(source(), ["user"], {"n": ("amount", function)}, TEN))))
+HOP = Window(size=10 * MS, every=5 * MS)
+
+
+def cluster_of(function: str = "size", window: Window = TEN, emit: str = "final") -> Cluster:
+    return Cluster(topology(to_topic(aggregate(source(), ["user"], {"n": ("amount", function)}, window, emit=emit))))
 
 
 def program_of(cluster: Cluster) -> Program:
@@ -42,8 +45,16 @@ def test_nothing_is_known_of_time_before_the_first_row() -> None:
     assert program_of(cluster).seal(0).metadata == {CLICKS: ""}
 
 
-def test_state_of_another_plan_is_refused() -> None:
-    cluster, other = cluster_of(), cluster_of("sum")
+@pytest.mark.parametrize(
+    ("cluster", "other"),
+    [
+        (cluster_of(), cluster_of("sum")),
+        (cluster_of(), cluster_of(window=Window(size=20 * MS, every=20 * MS))),
+        (cluster_of(window=HOP), cluster_of(window=HOP, emit="changes")),
+    ],
+    ids=["function", "window", "layout of the buckets"],
+)
+def test_state_of_another_plan_is_refused(cluster: Cluster, other: Cluster) -> None:
     cluster.send("clicks", [{"user": "a", "ts": 1}], by="user")
     cluster.run()
     other.tasks[TASK].stores = cluster.tasks[TASK].stores
