@@ -131,7 +131,7 @@ def test_a_late_row_that_is_missing_or_doubled_is_found(late, said):
 
 
 def test_a_late_row_that_says_a_wrong_lateness_is_found():
-    row = json.loads(LATE[0].value)
+    row = json.loads(LATE[0].value or b"")
     wrong = [Stored(json.dumps({**row, "late_by": row["late_by"] + 1_000}).encode())]
     assert not verdict(late=wrong).is_equal
 

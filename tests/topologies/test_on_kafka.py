@@ -58,7 +58,9 @@ class Bench:
     def read(self, topic):
         ends = self._observer.end_offsets(topic)
         with RecordReader(self._bootstrap, {topic: len(ends)}) as reader:
-            return pd.DataFrame([json.loads(record.value) for record in reader.read_to(topic, ends, seconds_max=30)])
+            return pd.DataFrame(
+                [json.loads(record.value or b"") for record in reader.read_to(topic, ends, seconds_max=30)]
+            )
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_only_words_that_changed_are_written_again():
 
 def test_crashes_and_new_workers_count_nothing_twice():
     with TopologyTest(app, partitions=2, workers=2) as t:
-        told = Counter()
+        told: Counter[str] = Counter()
         for number in range(6):
             t.send("lines", LINES, partition=number % 2)
             told.update(COUNTS)
