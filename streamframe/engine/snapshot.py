@@ -1,6 +1,7 @@
 """What a worker looks like from outside: plain numbers, taken about once a second.
 
-Snapshots cross process borders (worker to supervisor), so they hold only numbers, text and tuples.
+Snapshots cross process borders (worker to supervisor), so they hold only numbers, text and tuples. Nothing in them
+changes once they were taken: whoever serves a page reads the last one and disturbs nobody.
 """
 
 from __future__ import annotations
@@ -33,6 +34,131 @@ class TaskSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionSnapshot:
+    """One input partition.
+
+    Attributes:
+        topic: Its topic.
+        partition: Its number.
+        task: The task that reads it.
+        running: Whether that task processes.
+        position: The next offset to process; ``None`` while it is not known.
+        committed: The next offset that counts; ``None`` when nothing was committed.
+        lag: Offsets between the end and the position; ``None`` while it is not known.
+        record_time: Kafka timestamp of the record processed last, microseconds; ``None`` before the first.
+        stream_time: Highest event time seen, microseconds; ``None`` before the first.
+    """
+
+    topic: str
+    partition: int
+    task: str
+    running: bool = False
+    position: int | None = None
+    committed: int | None = None
+    lag: int | None = None
+    record_time: int | None = None
+    stream_time: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSnapshot:
+    """One store of one task.
+
+    Attributes:
+        store: Its name.
+        partition: The number of the task's partitions, and of the changelog's.
+        memory_bytes: Memory of its tables.
+        remaining: Changelog offsets still to be read; ``None`` when it is not being restored.
+    """
+
+    store: str
+    partition: int
+    memory_bytes: int = 0
+    remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistogramSnapshot:
+    """A histogram: number of observations per bucket (the last one has no bound), and their sum."""
+
+    counts: tuple[int, ...]
+    total: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitSnapshot:
+    """One commit and the work since the one before it; durations in microseconds.
+
+    Attributes:
+        at: When it succeeded, microseconds.
+        records: Records processed.
+        batches: In so many batches.
+        processing: Time in the program.
+        sealing: Time to close windows and encode changes.
+        committing: Time at the broker.
+    """
+
+    at: int
+    records: int
+    batches: int
+    processing: int
+    sealing: int
+    committing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterSnapshot:
+    """Where a record is that was set aside, and why. Nothing of its content: that may be confidential.
+
+    Attributes:
+        at: When, microseconds.
+        step: The step that could not use it.
+        topic: Its topic.
+        partition: Its partition.
+        offset: Its offset.
+        error: A short word for the reason.
+    """
+
+    at: int
+    step: str
+    topic: str
+    partition: str
+    offset: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the driver measured since the start of the worker; durations in microseconds.
+
+    Attributes:
+        loop: Time by phase.
+        consumed: Records and bytes of values processed, by topic.
+        produced: Records and bytes of values written, by topic.
+        changelog: Records written to changelogs, by topic.
+        rebalances: Changes of the assignment, by kind.
+        notices: Lines of the log, by level.
+        histograms: By metric and, behind a colon, the value of its label.
+        commits: The latest commits.
+        dead_letters: The latest dead letters.
+        progress_at: When the loop last took a turn.
+        commit_at: When the last commit succeeded; 0 before the first.
+    """
+
+    loop: Mapping[str, int] = field(default_factory=dict)
+    consumed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    produced: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    changelog: Mapping[str, int] = field(default_factory=dict)
+    rebalances: Mapping[str, int] = field(default_factory=dict)
+    notices: Mapping[str, int] = field(default_factory=dict)
+    histograms: Mapping[str, HistogramSnapshot] = field(default_factory=dict)
+    commits: tuple[CommitSnapshot, ...] = ()
+    dead_letters: tuple[DeadLetterSnapshot, ...] = ()
+    progress_at: int = 0
+    commit_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One worker.
 
@@ -46,6 +172,14 @@ class Snapshot:
         commit_micros: Duration of the last commit, microseconds.
         lag: Records not yet read, per input partition (``topic[partition]``).
         finished: A bounded run has reached its end.
+        state: One of ``metric_catalogue.WORKER_STATES``.
+        partitions: Its input partitions.
+        stores: The stores of its tasks.
+        operators: Microseconds spent in each step.
+        restored: Changelog records restored, by store.
+        disk: Bytes and entries of the local databases; ``None`` while they are not known.
+        measured: What the driver measured.
+        address: ``host:port`` where it serves its page; empty when it serves none.
     """
 
     worker: str
@@ -57,3 +191,11 @@ class Snapshot:
     commit_micros: int = 0
     lag: Mapping[str, int] = field(default_factory=dict)
     finished: bool = False
+    state: str = "starting"
+    partitions: tuple[PartitionSnapshot, ...] = ()
+    stores: tuple[StoreSnapshot, ...] = ()
+    operators: Mapping[str, int] = field(default_factory=dict)
+    restored: Mapping[str, int] = field(default_factory=dict)
+    disk: tuple[int, int] | None = None
+    measured: Measured = field(default_factory=Measured)
+    address: str = ""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from streamframe.core.errors import StateError, StoreCorrupted, StreamFrameError, TopologyMismatch, Unavailable
@@ -29,7 +29,8 @@ from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.bounded import BoundedRun, without_mark
 from streamframe.engine.commit import CommitCycle
-from streamframe.engine.snapshot import Snapshot, TaskSnapshot
+from streamframe.engine.portrait import WorkTally, add_counts, worker_snapshot
+from streamframe.engine.snapshot import Snapshot
 from streamframe.engine.task import Task, TaskState
 from streamframe.operators.program import ColumnPruned, Program, TaskContext
 from streamframe.plan.topology import SubTopology, Topology
@@ -95,7 +96,7 @@ class Worker:
         self.exited = False
         self.closing: set[TaskId] = set()
         self.partial_since: int | None = None
-        self.past_counts: dict[str, int] = {}
+        self.tally = WorkTally()
         self.sub_by_topic: dict[str, SubTopology] = {}
         self.bound = self._bounded_run()
         for sub in spec.topology.sub_topologies:
@@ -196,7 +197,9 @@ class Worker:
         except StreamFrameError as error:
             return self._fail(error)
         task.positions[batch.source] = batch.next_offset
-        _add(task.counts, produced.counts)
+        add_counts(task.counts, produced.counts)
+        add_counts(self.tally.operators, produced.micros)
+        self.tally.batches += 1
         commands: list[cmd.Command] = [cmd.Produce(batch=output) for output in produced.outputs]
         if self._changed_bytes() > self.spec.settings.commit.changed_bytes_max:
             commands += self._commit_if_needed()
@@ -264,7 +267,8 @@ class Worker:
         budget = self.spec.settings.state.memory // max(1, len(running))
         for task in running:
             sealed = self.commit.sealed[task.id]
-            _add(task.counts, sealed.counts)
+            add_counts(task.counts, sealed.counts)
+            add_counts(self.tally.operators, sealed.micros)
             for tp in task.inputs:
                 if tp in request.offsets:
                     task.committed[tp] = request.offsets[tp].offset
@@ -358,13 +362,14 @@ class Worker:
         commands: list[cmd.Command] = []
         for task in self._sorted_tasks():
             commands += self._retire(task)
-        self.exited = True
+        self.exited = self.tally.failed = True
         return [*commands, cmd.Fail(error=error)]
 
     # -- ownership ---------------------------------------------------------------------------------
 
     def _assigned(self, event: ev.PartitionsAssigned) -> list[cmd.Command]:
         self.owned |= set(event.partitions)
+        self.tally.ever_assigned = True
         commands: list[cmd.Command] = []
         for task_id in self._complete_tasks():
             if task_id in self.tasks:
@@ -441,7 +446,7 @@ class Worker:
         return commands
 
     def _retire(self, task: Task) -> list[cmd.Command]:
-        _add(self.past_counts, task.counts)
+        add_counts(self.tally.past, task.counts)
         del self.tasks[task.id]
         return task.close()
 
@@ -523,8 +528,12 @@ class Worker:
 
     def _changelog_read(self, event: ev.ChangelogRead) -> list[cmd.Command]:
         for task in self._sorted_tasks():
-            if event.changelog in task.restores:
-                return task.changelog_read(event)
+            restore = task.restores.get(event.changelog)
+            if restore is not None:
+                commands = task.changelog_read(event)
+                if commands:
+                    add_counts(self.tally.restored, {restore.store: len(event.records)})
+                return commands
         return []
 
     def _open_program(
@@ -551,41 +560,32 @@ class Worker:
         ids = {TaskId(self.sub_by_topic[tp.topic].id, tp.partition) for tp in partitions}
         return {task_id for task_id in ids if task_id in self.tasks}
 
+    @property
+    def state(self) -> str:
+        """What the worker is doing, one of ``metric_catalogue.WORKER_STATES``."""
+        if self.exited:
+            return "failed" if self.tally.failed else "stopped"
+        if self.stopping:
+            return "draining"
+        if not self.tally.ever_assigned:
+            return "starting"
+        if self.partial_since is not None or self.closing:
+            return "rebalancing"
+        return "running" if all(task.running for task in self.tasks.values()) else "restoring"
+
     def snapshot(self, lag: Mapping[str, int]) -> Snapshot:
         """Return what the worker looks like now; ``lag`` comes from the log."""
-        counts = dict(self.past_counts)
-        tasks: list[TaskSnapshot] = []
-        for task in self._sorted_tasks():
-            _add(counts, task.counts)
-            program = task.program
-            restores = task.restores.values()
-            tasks.append(
-                TaskSnapshot(
-                    task=str(task.id),
-                    state=task.state.value,
-                    watermark=program.watermark if program else 0,
-                    state_bytes=program.nbytes if program else 0,
-                    restored=sum(r.written - r.begin for r in restores),
-                    restore_total=sum(max(0, r.end - r.begin) for r in restores),
-                    counts=dict(task.counts),
-                )
-            )
-        return Snapshot(
+        seen = worker_snapshot(self._sorted_tasks(), self.tally, lag)
+        return replace(
+            seen,
             worker=self.spec.name,
             now=self.now,
-            tasks=tuple(tasks),
-            counts=counts,
             commits=self.commits,
             rollbacks=self.rollbacks,
             commit_micros=self.last_commit_micros,
-            lag=dict(lag),
             finished=bool(self.bound and self.bound.finished),
+            state=self.state,
         )
-
-
-def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
-    for name, count in more.items():
-        total[name] = total.get(name, 0) + count
 
 
 def _named_task(error: StoreCorrupted, running: list[Task]) -> TaskId:

@@ -67,6 +67,10 @@ class ConsumedBatch(RecordBatch):
         times = map(itemgetter(1), map(Message.timestamp, self._messages))
         return np.maximum(np.fromiter(times, np.int64, len(self._messages)), NO_TIMESTAMP)
 
+    def timestamps_at(self, rows: Sequence[int]) -> Int64Array:
+        times = [self._messages[row].timestamp()[1] for row in rows]
+        return np.maximum(np.array(times, np.int64), NO_TIMESTAMP)
+
     def headers(self, row: int) -> Headers:
         headers = self._messages[row].headers()
         if not headers:

@@ -154,6 +154,7 @@ class Program:
         self._outboxes: dict[int, Outbox] = {}
         self._printers: dict[int, Printer] = {}
         self._operators: dict[int, _Operator] = {}
+        self._entry_by_topic: dict[str, str] = {}
         for stage in self._stages:
             if stage.role is Role.AGGREGATE:
                 assert stage.store is not None
@@ -163,11 +164,6 @@ class Program:
                 self._aggregates[stage.index] = self._operators[stage.index] = owner
         for stage in self._stages:
             self._build(stage, readers)
-        self._entry_by_topic = {
-            stage.node.topic if isinstance(stage.node, Source) else stage.repartition.topic: stage.node.name
-            for stage in self._stages
-            if isinstance(stage.node, Source) or (stage.role is Role.RECEIVE and stage.repartition is not None)
-        }
         self._dirty = False
 
     # --- what the engine sees ----------------------------------------------------------------------
@@ -317,6 +313,7 @@ class Program:
                     if any(edge.stage == stage.index for edge in aggregate.stage.upstream)
                 )
                 assert stage.repartition is not None
+                self._entry_by_topic[stage.repartition.topic] = stage.node.name
                 self._receivers[stage.repartition.topic] = BlockReader(stage, owner, self._context.task_counts)
             case Role.SEND:
                 self._operators[stage.index] = self._senders[stage.index] = self._sender(stage)
@@ -331,6 +328,7 @@ class Program:
         if node not in self._inputs:
             return
         fields = tuple(node.schema.names) if self._context.full_projection else stage.columns
+        self._entry_by_topic[node.topic] = node.name
         number = self._context.topology.sources.index(node)
         lane = lane_of(number, self._context.partition)
         self._sources[node.topic] = SourceReader(stage, fields, lane, self._clock, self._quarantine(stage))

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
 
 from streamframe.core.errors import StreamFrameError
+from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import Settings
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.ports import Clock, Log, Stores, Telemetry
 from streamframe.engine.snapshot import Snapshot
 from streamframe.engine.worker import Worker
+from streamframe.runtime.meter import Meter
 from streamframe.runtime.performer import BREAKING, Performer
+
+_WORK: Final = (ev.RecordsRead, ev.ChangelogRead)
+"""What a poll brings that is work; end-of-partition marks come while idling."""
 
 
 class Driver:
@@ -29,6 +36,7 @@ class Driver:
         clock: The time.
         telemetry: Where snapshots and notices go.
         lag: Returns records not yet read per input partition, for snapshots.
+        disk: Returns bytes and entries of the local databases, for snapshots.
         show: Takes the text of ``print`` steps.
     """
 
@@ -41,6 +49,7 @@ class Driver:
         clock: Clock,
         telemetry: Telemetry,
         lag: Callable[[], dict[str, int]] = dict,
+        disk: Callable[[], tuple[int, int] | None] = lambda: None,
         show: Callable[[str], None] = print,
     ) -> None:
         self.worker = worker
@@ -48,6 +57,8 @@ class Driver:
         self._clock = clock
         self._telemetry = telemetry
         self._lag = lag
+        self._disk = disk
+        self._meter = Meter(clock.now, worker.spec.topology.plan.dead_letters)
         self._settings: Settings = worker.spec.settings
         self._performer = Performer(log, stores, telemetry, show)
         self._published_at = 0
@@ -70,7 +81,12 @@ class Driver:
 
     def barrier(self, event: ev.Event) -> None:
         """Handle an assignment change completely: returns when the engine's answer has been performed."""
+        self._meter.rebalanced(event)
+        interrupted = self._meter.enter("other")
         self.handle([event])
+        if isinstance(event, ev.PartitionsRevoked | ev.PartitionsLost):
+            self._meter.forget(event.partitions)
+        self._meter.enter(interrupted)
 
     def run(self) -> None:
         """Run until the worker ends.
@@ -97,7 +113,11 @@ class Driver:
             self._stop = False
             self.handle([ev.StopRequested()])
             return
-        self.handle(self._log.poll(self._wait()))
+        self._meter.enter("poll")
+        events = self._log.poll(self._wait())
+        self._meter.polled(idle=not any(isinstance(event, _WORK) for event in events))
+        self.handle(events)
+        self._meter.turned(settled=all(task.running for task in self.worker.tasks.values()))
         if self._clock.now() - self._published_at >= self._settings.telemetry.interval:
             self.publish()
 
@@ -115,27 +135,68 @@ class Driver:
 
     def snapshot(self) -> Snapshot:
         """Return what the worker looks like now."""
-        return self.worker.snapshot({} if self.done else self._lag())
+        seen = self.worker.snapshot({} if self.done else self._lag())
+        times = self._meter.record_times
+        partitions = tuple(
+            replace(each, record_time=times.get(TopicPartition(each.topic, each.partition))) for each in seen.partitions
+        )
+        return replace(
+            seen,
+            partitions=partitions,
+            measured=self._meter.measured(),
+            disk=None if self.done else self._disk(),
+        )
 
     def handle(self, events: Iterable[ev.Event]) -> None:
         """Handle events in order, each with everything that follows from it."""
         for event in events:
-            self._perform(self.worker.handle(event))
+            self._perform(self._decided(event))
+
+    def _decided(self, event: ev.Event) -> list[cmd.Command]:
+        """Let the engine decide, and measure how long it takes: processing a batch, sealing."""
+        before = self._meter.enter_event(event)
+        batches = self.worker.tally.batches
+        commands = self.worker.handle(event)
+        if isinstance(event, ev.RecordsRead):
+            if self.worker.tally.batches != batches:
+                self._meter.processed(event.batch, self._meter.in_phase)
+        elif any(isinstance(command, cmd.Commit) for command in commands):
+            self._meter.sealed(self._meter.in_phase)
+        self._meter.enter(before)
+        return commands
 
     def _perform(self, commands: Iterable[cmd.Command]) -> None:
         """Perform commands and everything that follows from their answers, depth first."""
         answers = deque(self._answers(commands))
         while answers:
-            consequences = self._answers(self.worker.handle(answers.popleft()))
+            consequences = self._answers(self._decided(answers.popleft()))
             answers.extendleft(reversed(consequences))
 
     def _answers(self, commands: Iterable[cmd.Command]) -> list[ev.Event]:
         """Perform one list of commands; a breaking answer drops the rest of the list."""
         answers: list[ev.Event] = []
         for command in commands:
-            answer = self._performer.perform(command)
+            answer = self._measured(command)
             if answer is not None:
                 answers.append(answer)
                 if isinstance(answer, BREAKING):
                     break
         return answers
+
+    def _measured(self, command: cmd.Command) -> ev.Event | None:
+        """Perform one command and count what came of it."""
+        before = self._meter.enter_command(command)
+        answer = self._performer.perform(command)
+        match command, answer:
+            case cmd.Produce(), None:
+                self._meter.produced(command.batch)
+            case cmd.Commit(), ev.CommitSucceeded():
+                self._meter.committed(command, self._meter.in_phase)
+            case ((cmd.Abort() | cmd.RenewProducer()), _):
+                self._meter.rolled_back()
+            case cmd.Notice(), _:
+                self._meter.noticed(command.level)
+            case _:
+                pass
+        self._meter.enter(before)
+        return answer

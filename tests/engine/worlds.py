@@ -57,6 +57,8 @@ class CountingProgram:
     changed_bytes: int = 0
     nbytes: int = 0
     watermark: int = 0
+    stream_times: dict[TopicPartition, int] = field(default_factory=dict)
+    store_bytes: dict[str, int] = field(default_factory=dict)
     applied_budgets: list[int] = field(default_factory=list)
     delivered_ids: list[str] = field(default_factory=list)
     failure: StreamFrameError | None = None

@@ -1,0 +1,311 @@
+"""What the driver measures: where its time goes, what passes through it, how long it takes to count.
+
+Rules:
+    1. One thread, plain counters. Whoever wants to see them takes ``measured()``, a value that does not change.
+    2. Every moment of the loop belongs to one phase: ``enter`` ends the one before. Nested work (a rebalance inside
+       a poll) comes back to the phase it interrupted.
+    3. Nothing is done per record in Python: histograms take arrays, latencies a sample of each batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streamframe.core import metric_catalogue as catalogue
+from streamframe.core.batch import OutputBatch, RecordBatch
+from streamframe.core.ids import TopicPartition
+from streamframe.core.time import MICROS_PER_MS, MICROS_PER_SECOND
+from streamframe.engine import commands as cmd
+from streamframe.engine import events as ev
+from streamframe.engine.snapshot import CommitSnapshot, DeadLetterSnapshot, HistogramSnapshot, Measured
+
+SAMPLE: Final = 64
+"""Records of a batch whose timestamps are looked at."""
+
+COMMITS_KEPT: Final = 60
+DEAD_LETTERS_KEPT: Final = 20
+
+_COMMAND_PHASES: Final[dict[type, str]] = {
+    cmd.Produce: "produce",
+    cmd.Commit: "commit",
+    cmd.Abort: "commit",
+    cmd.RenewProducer: "commit",
+    cmd.WriteStore: "state",
+    cmd.OpenStore: "state",
+    cmd.CloseStore: "state",
+    cmd.WipeStore: "state",
+    cmd.FetchCommitted: "restore",
+    cmd.FindChangelogs: "restore",
+    cmd.ReadChangelog: "restore",
+    cmd.StopChangelog: "restore",
+    cmd.Deliver: "process",
+    cmd.Show: "process",
+}
+_EVENT_PHASES: Final[dict[type, str]] = {
+    ev.RecordsRead: "process",
+    ev.Tick: "seal",
+    ev.StopRequested: "seal",
+    ev.ChangelogRead: "restore",
+    ev.StoreWritten: "restore",
+    ev.CommittedFetched: "restore",
+}
+_REBALANCES: Final[dict[type, str]] = {
+    ev.PartitionsAssigned: "assigned",
+    ev.PartitionsRevoked: "revoked",
+    ev.PartitionsLost: "lost",
+}
+
+
+class BatchHistogram:
+    """Counts observations per bucket, a whole array at a time; a value on an edge belongs to the bucket below it.
+
+    Args:
+        edges: Upper bounds, ascending.
+
+    Example:
+        >>> histogram = BatchHistogram((1.0, 10.0))
+        >>> histogram.observe([0.5, 1.0, 7.0, 70.0])
+        >>> histogram.snapshot()
+        HistogramSnapshot(counts=(2, 1, 1), total=78.5)
+    """
+
+    __slots__ = ("_counts", "_edges", "_total")
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self._edges = np.array(edges)
+        self._counts = np.zeros(len(edges) + 1, np.int64)
+        self._total = 0.0
+
+    def observe(self, values: Sequence[float] | npt.NDArray[np.float64], weights: Sequence[int] | None = None) -> None:
+        """Count values, each as often as its weight says."""
+        array = np.asarray(values, np.float64)
+        each = np.ones(len(array), np.int64) if weights is None else np.asarray(weights, np.int64)
+        np.add.at(self._counts, np.searchsorted(self._edges, array, side="left"), each)
+        self._total += float((array * each).sum())
+
+    def snapshot(self) -> HistogramSnapshot:
+        """Return the counts so far."""
+        return HistogramSnapshot(counts=tuple(self._counts.tolist()), total=self._total)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Timestamps of processed records that do not count yet, by topic: milliseconds, and records they stand for."""
+
+    times: list[int] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _SinceCommit:
+    records: int = 0
+    batches: int = 0
+    processing: int = 0
+    sealing: int = 0
+
+
+class Meter:
+    """See the module docstring.
+
+    Args:
+        now: The driver's clock, microseconds.
+        dead_letters: Name of the dead-letter topic, if there is one.
+    """
+
+    def __init__(self, now: Callable[[], int], dead_letters: str | None = None) -> None:
+        self._now = now
+        self._dead_letter_topic = dead_letters
+        self._phase = "other"
+        self._since = now()
+        self._loop = dict.fromkeys(catalogue.PHASES, 0)
+        self._consumed: dict[str, tuple[int, int]] = {}
+        self._produced: dict[str, tuple[int, int]] = {}
+        self._changelog: dict[str, int] = {}
+        self._rebalances = dict.fromkeys(catalogue.REBALANCES, 0)
+        self._notices = dict.fromkeys(catalogue.LEVELS, 0)
+        self._histograms: dict[str, BatchHistogram] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._work = _SinceCommit()
+        self._commits: deque[CommitSnapshot] = deque(maxlen=COMMITS_KEPT)
+        self._dead_letters: deque[DeadLetterSnapshot] = deque(maxlen=DEAD_LETTERS_KEPT)
+        self._rebalancing_since: int | None = None
+        self._restoring_since: int | None = None
+        self._progress_at = 0
+        self._commit_at = 0
+        self.record_times: dict[TopicPartition, int] = {}
+        """Kafka timestamp of the record processed last, microseconds, by input partition."""
+
+    # -- time ------------------------------------------------------------------------------------------
+
+    def enter(self, phase: str) -> str:
+        """Begin a phase; return the one that ends."""
+        now = self._now()
+        ended = self._phase
+        self._loop[ended] += now - self._since
+        self._phase, self._since = phase, now
+        return ended
+
+    def enter_event(self, event: ev.Event) -> str:
+        """Begin the phase of an event; return the one that ends."""
+        return self.enter(_EVENT_PHASES.get(type(event), "other"))
+
+    def enter_command(self, command: cmd.Command) -> str:
+        """Begin the phase of a command; return the one that ends."""
+        return self.enter(_COMMAND_PHASES.get(type(command), "other"))
+
+    @property
+    def in_phase(self) -> int:
+        """Microseconds since the present phase began."""
+        return self._now() - self._since
+
+    def polled(self, *, idle: bool) -> None:
+        """End a poll; one that brought nothing was idling."""
+        self._phase = "idle" if idle else "poll"
+        self.enter("other")
+
+    def turned(self, *, settled: bool) -> None:
+        """Note a turn of the loop, and whether every task processes."""
+        self._progress_at = now = self._now()
+        if not settled:
+            self._restoring_since = self._restoring_since or now
+            return
+        for name, since in (
+            ("restore_duration_seconds", self._restoring_since),
+            ("rebalance_duration_seconds", self._rebalancing_since),
+        ):
+            if since is not None:
+                self._seconds(name, now - since)
+        self._restoring_since = self._rebalancing_since = None
+
+    # -- what passes -----------------------------------------------------------------------------------
+
+    def rebalanced(self, event: ev.Event) -> None:
+        """Count a change of the assignment."""
+        self._rebalances[_REBALANCES[type(event)]] += 1
+        self._rebalancing_since = self._rebalancing_since or self._now()
+
+    def noticed(self, level: str) -> None:
+        """Count a line of the log."""
+        if level in self._notices:
+            self._notices[level] += 1
+
+    def processed(self, batch: RecordBatch, duration: int) -> None:
+        """Count a batch that the engine has taken."""
+        topic, count = batch.source.topic, len(batch)
+        records, size = self._consumed.get(topic, (0, 0))
+        self._consumed[topic] = (records + count, size + batch.size_bytes)
+        self._histogram("batch_size_records", catalogue.SIZE_EDGES).observe([count])
+        self._seconds("batch_duration_seconds", duration)
+        self._work.records += count
+        self._work.batches += 1
+        self._work.processing += duration
+        self._sample(batch)
+
+    def produced(self, batch: OutputBatch) -> None:
+        """Count records handed to the producer."""
+        records, size = self._produced.get(batch.topic, (0, 0))
+        values = batch.values if None not in batch.values else [value for value in batch.values if value is not None]
+        self._produced[batch.topic] = (records + len(batch), size + sum(map(len, values)))  # type: ignore[arg-type]
+        if batch.topic == self._dead_letter_topic:
+            self._note_dead_letters(batch)
+
+    def sealed(self, duration: int) -> None:
+        """Count a seal."""
+        self._work.sealing += duration
+        self._seconds("seal_duration_seconds", duration)
+
+    def committed(self, command: cmd.Commit, duration: int) -> None:
+        """Count a commit that succeeded, and everything that counts by it."""
+        self._commit_at = now = self._now()
+        self._seconds("commit_duration_seconds", duration)
+        for changelog, records in command.request.changelog.items():
+            self._changelog[changelog.topic] = self._changelog.get(changelog.topic, 0) + len(records)
+        for topic, waiting in self._waiting.items():
+            latencies = np.maximum(0, now - np.array(waiting.times, np.int64) * MICROS_PER_MS) / MICROS_PER_SECOND
+            name = f"end_to_end_latency_seconds:{topic}"
+            self._histogram(name, catalogue.LATENCY_EDGES).observe(latencies, waiting.weights)
+        self._waiting = {}
+        work, self._work = self._work, _SinceCommit()
+        self._commits.append(
+            CommitSnapshot(
+                at=now,
+                records=work.records,
+                batches=work.batches,
+                processing=work.processing,
+                sealing=work.sealing,
+                committing=duration,
+            )
+        )
+
+    def rolled_back(self) -> None:
+        """Forget what was about to count: it will be read again."""
+        self._waiting = {}
+        self._work = _SinceCommit()
+
+    def forget(self, partitions: Sequence[TopicPartition]) -> None:
+        """Forget partitions that are no longer ours."""
+        for partition in partitions:
+            self.record_times.pop(partition, None)
+
+    def measured(self) -> Measured:
+        """Return everything so far."""
+        self.enter(self._phase)
+        return Measured(
+            loop=dict(self._loop),
+            consumed=dict(self._consumed),
+            produced=dict(self._produced),
+            changelog=dict(self._changelog),
+            rebalances=dict(self._rebalances),
+            notices=dict(self._notices),
+            histograms={name: histogram.snapshot() for name, histogram in self._histograms.items()},
+            commits=tuple(self._commits),
+            dead_letters=tuple(self._dead_letters),
+            progress_at=self._progress_at,
+            commit_at=self._commit_at,
+        )
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _histogram(self, name: str, edges: Sequence[float]) -> BatchHistogram:
+        found = self._histograms.get(name)
+        if found is None:
+            found = self._histograms[name] = BatchHistogram(edges)
+        return found
+
+    def _seconds(self, name: str, micros: int) -> None:
+        edges = catalogue.METRIC_BY_NAME[catalogue.PREFIX + name].edges
+        self._histogram(name, edges).observe([micros / MICROS_PER_SECOND])
+
+    def _sample(self, batch: RecordBatch) -> None:
+        count = len(batch)
+        taken = min(SAMPLE, count)
+        borders = [count * number // taken for number in range(taken + 1)]
+        # The last record of each stretch: so the last record of the batch, whose age is the lag, is among them.
+        times = batch.timestamps_at([border - 1 for border in borders[1:]]).tolist()
+        if times[-1] >= 0:
+            self.record_times[batch.source] = times[-1] * MICROS_PER_MS
+        waiting = self._waiting.setdefault(batch.source.topic, _Waiting())
+        for number, time in enumerate(times):
+            if time >= 0:
+                waiting.times.append(time)
+                waiting.weights.append(borders[number + 1] - borders[number])
+
+    def _note_dead_letters(self, batch: OutputBatch) -> None:
+        for headers in (batch.headers or ())[-DEAD_LETTERS_KEPT:]:
+            texts = {name: (value or b"").decode(errors="replace") for name, value in headers}
+            self._dead_letters.append(
+                DeadLetterSnapshot(
+                    at=self._now(),
+                    step=batch.step,
+                    topic=texts.get("sf.topic", ""),
+                    partition=texts.get("sf.partition", ""),
+                    offset=texts.get("sf.offset", ""),
+                    error=texts.get("sf.error", ""),
+                )
+            )
