@@ -36,6 +36,9 @@ ANY_PARTITION: Final = -1
 NOW: Final = 0
 """The client puts in the time of writing."""
 
+EARLIEST_MS: Final = 1
+"""The timestamp of records with an earlier event time."""
+
 ChangelogRecords = Mapping[TopicPartition, Sequence[tuple[bytes, bytes | None]]]
 
 
@@ -144,10 +147,15 @@ def _columns(batch: OutputBatch) -> list[Any]:
     ]
     if batch.timestamps is not None or batch.headers is not None:
         columns += [repeat(None), repeat(None)]
-        columns.append(repeat(NOW) if batch.timestamps is None else _plain(batch.timestamps))
+        columns.append(repeat(NOW) if batch.timestamps is None else _times(batch.timestamps))
     if batch.headers is not None:
         columns.append([list(each) for each in batch.headers])
     return columns
+
+
+def _times(timestamps: Sequence[int] | Int64Array) -> list[int]:
+    """Return record timestamps that Kafka can hold: it knows no time before 1970, and 0 means ``NOW``."""
+    return [time if time >= EARLIEST_MS else EARLIEST_MS for time in _plain(timestamps)]
 
 
 def _at(column: Any, row: int) -> Any:

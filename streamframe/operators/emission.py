@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streamframe.core.time import MICROS_PER_MS
+from streamframe.core.errors import RecordError
+from streamframe.core.time import MICROS_PER_MS, format_time
 from streamframe.operators.aggregators.accumulator import Target
 from streamframe.operators.aggregators.fold import Fold
 from streamframe.operators.aggregators.values import Slots
@@ -51,6 +52,7 @@ class WindowReader:
     def __init__(self, panes: Panes, folding: Folding, state: BucketState) -> None:
         self._panes = panes
         self._fold: Fold = folding.fold
+        self._name = folding.node.name
         self._key_types = folding.key_types
         self._state = state
 
@@ -95,7 +97,15 @@ class WindowReader:
             part = self._state.table((pane, variant))
             rows = np.arange(len(part))
             slots = table.slots(part.keys.keys(rows))
-            self._fold.merge(target, slots, {name: column[: len(part)] for name, column in part.columns.items()})
+            columns = {name: column[: len(part)] for name, column in part.columns.items()}
+            if self._fold.merge(target, slots, columns) is not None:
+                # Each pane is within range, their sum is not: no row is to blame, and a wrong sum is no answer.
+                raise RecordError(
+                    "the sum of a group leaves the range of int64",
+                    hint="cast the column to float64 before it is summed",
+                    step=self._name,
+                    window_start=format_time(start),
+                )
             touched.append(slots[part.dirty_slots()])
         if not dirty:
             return Groups(table, np.arange(len(table)), start)

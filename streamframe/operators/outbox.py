@@ -115,7 +115,8 @@ class Outbox:
         return Sealed(seq=seq, changes=Changes(puts=puts, deletes=deletes), records=records), deliveries
 
     def _delivery(self, seq: int, frame: pd.DataFrame, keys: list[bytes]) -> Delivery:
-        batch_id = f"{self._node.name}-{self._partition}-{seq}"
+        # The store's name, not the step's: behind a union of topics several tasks have the same partition number.
+        batch_id = f"{self.name}-{self._partition}-{seq}"
         self._keys_by_batch[batch_id] = keys
         return Delivery(step=self._node.name, batch_id=batch_id, function=self._node.function, frame=frame)
 

@@ -23,7 +23,6 @@ from streamframe.operators.query import Query, boolean_mask
 from streamframe.operators.rows import ColumnPruned, Rows
 from streamframe.operators.source import micros_of
 from streamframe.operators.turn import Turn
-from streamframe.plan.graph import sources_of
 from streamframe.plan.nodes import (
     Assign,
     Cast,
@@ -253,8 +252,7 @@ class BatchMapping:
         self.stage = context.stage
         self._context = context
         self._node = node
-        times = dict.fromkeys(source.event_time for source in sources_of(node) if source.event_time is not None)
-        self._time_column = next((name for name in times if name in node.schema.names), None)
+        self._time_column = node.event_time
 
     def process(self, rows: Rows, turn: Turn) -> None:
         """Emit what the function makes of the rows."""

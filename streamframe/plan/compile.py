@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from streamframe.plan.graph import topological
 from streamframe.plan.names import changelog_topic, repartition_topic
-from streamframe.plan.nodes import Aggregate, Late, Node, Plan, Source, Step, TopicSink, Union
+from streamframe.plan.nodes import Aggregate, BatchSink, Late, Node, Plan, Source, Step, TopicSink, Union
 from streamframe.plan.partitioning import Partitioning, partitioning
 from streamframe.plan.projection import Projection, decoded
 from streamframe.plan.rewrite import settle_emissions
@@ -44,7 +44,7 @@ def compile_plan(plan: Plan) -> Topology:
     parts = _numbered(_parts(nodes, spread), spread)
     projection = Projection(nodes)
     repartitions = _repartitions(plan, spread, parts, projection)
-    layouts = [_Layout(part, nodes, projection, repartitions).build() for part in parts]
+    layouts = [_Layout(part, spread, nodes, projection, repartitions).build() for part in parts]
     depths = [_depth(part, parts, spread) for part in parts]
     subs = tuple(
         _sub_topology(number, layouts[number], depths[number], plan.application) for number in range(len(parts))
@@ -114,6 +114,7 @@ class _Layout:
     """The stages of one part, laid out in the order of the plan's nodes."""
 
     part: Part
+    spread: Partitioning
     nodes: Sequence[Node]
     projection: Projection
     repartitions: Mapping[Aggregate, Repartition]
@@ -177,6 +178,16 @@ class _Layout:
         if late:
             self.late[node] = Edge(edge.stage, "late")
 
+    def _store(self, role: Role, node: Node) -> str | None:
+        """Return the name of the store of a stage: aggregates and outboxes of ``for_each_batch`` have one."""
+        if role is Role.AGGREGATE:
+            return node.name
+        if not isinstance(node, BatchSink):
+            return None
+        # Behind a union of topics the sink is a stage of several parts: each keeps an outbox of its own.
+        alone = set(self.spread.origins[node]) <= set(self.part)
+        return node.name if alone else f"{node.name}-{self.part[0].name}"
+
     def _add(
         self,
         role: Role,
@@ -196,7 +207,7 @@ class _Layout:
                 upstream=upstream,
                 columns=columns,
                 repartition=repartition,
-                store=node.name if role is Role.AGGREGATE else None,
+                store=self._store(role, node),
                 late_used=late_used,
             )
         )
@@ -206,13 +217,13 @@ class _Layout:
 def _sub_topology(number: int, stages: tuple[Stage, ...], depth: int, application: str) -> SubTopology:
     stores = tuple(
         StoreDeclaration(
-            name=stage.node.name,
-            changelog=changelog_topic(application, stage.node.name),
+            name=stage.store,
+            changelog=changelog_topic(application, stage.store),
             node=stage.node,
             windowed=isinstance(stage.node, Aggregate) and stage.node.windowed,
         )
         for stage in stages
-        if stage.role is Role.AGGREGATE
+        if stage.store is not None
     )
     return SubTopology(
         id=number,

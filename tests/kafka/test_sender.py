@@ -12,7 +12,7 @@ from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import KafkaSettings, Limits
 from streamframe.engine.ports import OutcomeUnknown
 from streamframe.kafka.client_config import producer_properties
-from streamframe.kafka.sender import Sender
+from streamframe.kafka.sender import EARLIEST_MS, Sender, _columns
 from tests.kafka.mock_cluster import MockCluster
 
 PARTITIONS = 4
@@ -99,3 +99,9 @@ def test_the_end_of_each_changelog_partition_is_reported(mocked):
     second = out.write_changelog({one: [(b"k", b"3")]})
     assert second.ends == {one: 3}
     assert out.topics == {"out"}
+
+
+def test_event_times_before_1970_are_written_as_the_earliest_time_that_kafka_has() -> None:
+    batch = OutputBatch(topic="t", values=[b"a", b"b", b"c"], timestamps=[-5, 0, 7])
+
+    assert _columns(batch)[-1] == [EARLIEST_MS, EARLIEST_MS, 7]

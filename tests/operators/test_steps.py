@@ -246,7 +246,7 @@ def test_map_batches_may_drop_and_repeat_rows_and_keeps_their_times() -> None:
 
 
 def test_map_batches_sets_event_time_by_the_column_of_its_name() -> None:
-    cluster = run(mapping(lambda df: df.assign(ts=df["ts"] + pd.Timedelta("1s"))))
+    cluster = run(mapping(lambda df: df.assign(ts=df["ts"] + pd.Timedelta("1s")), event_time="ts"))
     assert [record.timestamp for record in cluster.outputs["out"]] == [1_001, 1_002, 1_003, 1_004]
 
 
