@@ -1,11 +1,13 @@
 """Messages arrive whole and in order, and neither end ever waits for the other."""
 
+import pickle
 import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamframe.runtime.message_socket import TURN_BYTES_MAX, MessageSocket
+from streamframe.runtime.restart import RestartPolicy
 
 
 @given(st.lists(st.binary(max_size=300_000) | st.integers() | st.text(), max_size=8))
@@ -76,3 +78,14 @@ def test_sending_to_an_end_that_is_gone_closes_ours_without_an_error():
     assert left.closed
     assert left.unsent_bytes == 0
     left.close()
+
+
+def test_a_message_of_a_type_that_this_version_does_not_know_is_left_out():
+    ours, theirs = MessageSocket.pair()
+    unknown = pickle.dumps(RestartPolicy()).replace(b"RestartPolicy", b"RestartPoliXX")
+    theirs.send("before")
+    theirs._outgoing += len(unknown).to_bytes(4, "big") + unknown
+    theirs.send("behind")
+    assert theirs.flush(5.0)
+
+    assert ours.receive() == ["before", "behind"]
