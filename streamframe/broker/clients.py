@@ -91,8 +91,10 @@ class TopicObserver:
         """
 
         def ask() -> dict[int, int]:
-            found = self._admin.list_topics(topic, timeout=ANSWER_SECONDS_MAX).topics[topic].partitions
-            asked = {TopicPartition(topic, partition): _LATEST for partition in found}
+            found = self._admin.list_topics(topic, timeout=ANSWER_SECONDS_MAX).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            asked = {TopicPartition(topic, partition): _LATEST for partition in found.partitions}
             answers = self._admin.list_offsets(asked, request_timeout=ANSWER_SECONDS_MAX)
             return {at.partition: answer.result(ANSWER_SECONDS_MAX).offset for at, answer in answers.items()}
 

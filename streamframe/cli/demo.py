@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from streamframe.cli.exit_codes import INTERRUPTED
@@ -26,13 +27,12 @@ if TYPE_CHECKING:
     from streamframe.cli.demo_board import Board
     from streamframe.cli.demo_screen import Frame, Screen
     from streamframe.cli.demo_verify import Verdict
-    from streamframe.cli.demo_world import Generator, RunDirectory, Workers
+    from streamframe.cli.demo_world import Generator, LagWatch, RunDirectory, Workers
     from streamframe.runtime.messages import SupervisorEvent
 
 _SETTLE_SECONDS_MAX: Final = 90.0
 _READ_SECONDS_MAX: Final = 120.0
 _TURN_SECONDS: Final = 0.1
-_LAG_SECONDS: Final = 0.5
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -127,7 +127,15 @@ def _set_up(args: argparse.Namespace, stops: _StopRequests, stack: ExitStack) ->
     from streamframe.cli import demo_terms as terms
     from streamframe.cli.demo_board import Board
     from streamframe.cli.demo_screen import Frame, Screen, style_for
-    from streamframe.cli.demo_world import BROKER_SETTINGS, Generator, RunDirectory, Workers, program_path, stderr_in
+    from streamframe.cli.demo_world import (
+        BROKER_SETTINGS,
+        Generator,
+        LagWatch,
+        RunDirectory,
+        Workers,
+        program_path,
+        stderr_in,
+    )
 
     program_path()  # Fails before anything is started.
     directory = stack.enter_context(RunDirectory(keep=args.keep))
@@ -163,8 +171,18 @@ def _set_up(args: argparse.Namespace, stops: _StopRequests, stack: ExitStack) ->
         events=events,
         workers=workers,
         generator=generator,
+        lag=stack.enter_context(LagWatch(partial(_lag, observer))),
         stops=stops,
     )
+
+
+def _lag(observer: TopicObserver) -> int:
+    """Return how many records of the input do not count yet."""
+    from streamframe.cli import demo_terms as terms
+
+    ends = observer.end_offsets(terms.CLICKS)
+    done = observer.committed_offsets(terms.APPLICATION, terms.CLICKS)
+    return sum(end - done.get(partition, 0) for partition, end in ends.items())
 
 
 def _end(cluster: LocalCluster, directory: RunDirectory) -> None:
@@ -193,9 +211,9 @@ class _Show:
     events: queue.SimpleQueue[SupervisorEvent]
     workers: Workers
     generator: Generator
+    lag: LagWatch
     stops: _StopRequests
     began: float = 0.0
-    lag_at: float = 0.0
 
     def play(self, seconds: float) -> None:
         """Show what happens until the time is over or somebody wants the end."""
@@ -210,7 +228,11 @@ class _Show:
         self.board.phase = "the generator has stopped; closing the last windows"
         self.generator.finish()
         deadline = time.monotonic() + _SETTLE_SECONDS_MAX
-        while not (self.generator.finished and self.board.lag == 0):
+        while not self.generator.finished:
+            self._turn()
+            self._check_time(deadline)
+        written = time.monotonic()
+        while self.lag.lag_since(written) != 0:
             self._turn()
             self._check_time(deadline)
         self.board.phase = "everything counts; stopping the workers"
@@ -272,13 +294,8 @@ class _Show:
         self.workers.check()
         self.generator.look()
         self.board.sent = self.generator.sent
-        now = time.monotonic()
-        if now - self.lag_at >= _LAG_SECONDS:
-            self.lag_at = now
-            ends = self.observer.end_offsets(terms.CLICKS)
-            done = self.observer.committed_offsets(terms.APPLICATION, terms.CLICKS)
-            self.board.lag = sum(end - done.get(partition, 0) for partition, end in ends.items())
-        self.screen.show(self.board, self.frame, elapsed=now - self.began)
+        self.board.lag = self.lag.lag
+        self.screen.show(self.board, self.frame, elapsed=time.monotonic() - self.began)
 
     def _check_time(self, deadline: float) -> None:
         from streamframe.core.errors import Unavailable

@@ -5,6 +5,7 @@
     run directory ── <cache home>/demo/<time>-<pid>/   kafka/  state/  stderr.log, removed at the end
     broker        ── streamframe.broker, ends with this process however that ends
     generator     ── a process of its own, ends when its standard input does
+    lag watch     ── a thread that asks the broker
     workers       ── the supervisor in a thread, its workers end when it does
 
 A directory that a killed demo has left behind is removed by the next one: its lock is free.
@@ -22,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
@@ -30,7 +31,7 @@ from typing import Final, Self, TextIO
 import streamframe
 from streamframe.app.running import supervise
 from streamframe.broker.caches import cache_home, make_dir
-from streamframe.core.errors import ConfigError, StreamFrameError
+from streamframe.core.errors import ConfigError, StreamFrameError, Unavailable
 from streamframe.core.settings import CommitSettings, KafkaSettings, Settings, StateSettings, TelemetrySettings
 from streamframe.core.time import MICROS_PER_MS
 from streamframe.runtime.messages import SupervisorEvent
@@ -38,6 +39,7 @@ from streamframe.runtime.supervisor import SupervisorResult
 
 _LOCK_NAME: Final = "lock"
 _GENERATOR_SECONDS_MAX: Final = 60.0
+_LAG_SECONDS: Final = 0.4
 _WORKERS_SECONDS_MAX: Final = 90.0
 
 BROKER_SETTINGS: Final = {
@@ -182,6 +184,49 @@ class Generator:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(_GENERATOR_SECONDS_MAX)
+
+
+# -- the lag ---------------------------------------------------------------------------------------
+
+
+class LagWatch:
+    """Asks the broker again and again how far the group is, in a thread: a slow answer must not freeze the screen.
+
+    Args:
+        measure: Returns the number of records that were written and do not count yet.
+    """
+
+    def __init__(self, measure: Callable[[], int]) -> None:
+        self._measure = measure
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="lag-watch", daemon=True)
+        self._latest: tuple[float, int] | None = None
+
+    @property
+    def lag(self) -> int | None:
+        """The last answer; ``None`` before the first one."""
+        return None if self._latest is None else self._latest[1]
+
+    def lag_since(self, moment: float) -> int | None:
+        """The last answer to a question that was asked after a moment of the monotonic clock, or ``None``."""
+        latest = self._latest
+        return latest[1] if latest is not None and latest[0] > moment else None
+
+    def _watch(self) -> None:
+        while not self._ending.wait(_LAG_SECONDS):
+            asked = time.monotonic()
+            with suppress(Unavailable):  # Asked again soon; whoever waits for an answer has a deadline.
+                self._latest = (asked, self._measure())
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join(_LAG_SECONDS)
 
 
 # -- the workers -----------------------------------------------------------------------------------
