@@ -89,3 +89,5 @@ def test_a_message_of_a_type_that_this_version_does_not_know_is_left_out():
     assert theirs.flush(5.0)
 
     assert ours.receive() == ["before", "behind"]
+    ours.close()
+    theirs.close()
