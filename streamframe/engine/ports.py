@@ -71,7 +71,9 @@ class Log(Protocol):
     def poll(self, wait: int) -> Sequence[Event]:
         """Return what happened: records, partition ends, changelog records; wait up to ``wait`` µs.
 
-        Assignment changes are delivered through the barrier given at construction, not from here.
+        Assignment changes are delivered through the barrier given at construction, from inside this call.
+        Nothing is returned of partitions that were paused or resumed, and of changelogs that were started or
+        stopped, during this very call.
         """
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:

@@ -114,9 +114,11 @@ class Driver:
             self.handle([ev.StopRequested()])
             return
         self._meter.enter("poll")
+        self._performer.begin_poll()
         events = self._log.poll(self._wait())
         self._meter.polled(idle=not any(isinstance(event, _WORK) for event in events))
-        self.handle(events)
+        # Asked event by event: handling one may send the partitions of the next ones elsewhere.
+        self.handle(event for event in events if not self._performer.outdated(event))
         self._meter.turned(settled=all(task.running for task in self.worker.tasks.values()))
         if self._clock.now() - self._published_at >= self._settings.telemetry.interval:
             self.publish()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from streamframe.core.errors import StoreCorrupted, StoreUnavailable, StreamFrameError, UserFunctionError
+from streamframe.core.ids import TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.ports import Log, OutcomeUnknown, ProducerFenced, Stores, Telemetry, TransactionAborted
@@ -35,6 +36,28 @@ class Performer:
         self._show = show
         self.error: StreamFrameError | None = None
         self.done = False
+        self._redirected: set[TopicPartition] = set()
+
+    def begin_poll(self) -> None:
+        """Everything that is polled from now on is where the commands up to now want it."""
+        self._redirected.clear()
+
+    def outdated(self, event: ev.Event) -> bool:
+        """Whether something polled is of a partition that a command has stopped or moved since ``begin_poll``.
+
+        One poll brings records of many partitions. If a commit in the middle of handling them fails, all
+        partitions go back to their committed offsets; what is still in hand begins behind those, and taking it
+        would skip the records between.
+        """
+        match event:
+            case ev.RecordsRead():
+                return event.batch.source in self._redirected
+            case ev.EndReached():
+                return event.partition in self._redirected
+            case ev.ChangelogRead():
+                return event.changelog in self._redirected
+            case _:
+                return False
 
     def perform(self, command: cmd.Command) -> ev.Event | None:
         """Perform one command completely and return its answer, if it has one."""
@@ -57,8 +80,10 @@ class Performer:
             case cmd.WriteStore():
                 return self._write_store(command)
             case cmd.PauseInputs():
+                self._redirected.update(command.partitions)
                 self._log.pause(command.partitions)
             case cmd.ResumeInputs():
+                self._redirected.update(command.positions)
                 self._log.resume(command.positions)
             case cmd.FetchCommitted():
                 found = self._log.committed(command.partitions)
@@ -73,8 +98,10 @@ class Performer:
                 bounds = {tp: self._log.changelog_bounds(tp) for tp in command.changelogs}
                 return ev.ChangelogsFound(task=command.task, epoch=command.epoch, bounds=bounds)
             case cmd.ReadChangelog():
+                self._redirected.add(command.changelog)
                 self._log.start_restore(command.changelog, command.offset)
             case cmd.StopChangelog():
+                self._redirected.add(command.changelog)
                 self._log.stop_restore(command.changelog)
             case cmd.Abort():
                 self._log.abort()

@@ -68,6 +68,7 @@ class MemoryLog(Consumer):
         self._transaction: Transaction | None = None
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
+        self._touched: set[TopicPartition] = set()
         self._told_end: dict[TopicPartition, int] = {}
         self._restoring: dict[TopicPartition, int] = {}
 
@@ -75,8 +76,11 @@ class MemoryLog(Consumer):
 
     def poll(self, wait: int) -> Sequence[ev.Event]:
         """Return changelog slices, records and partition ends. Never waits."""
+        self._touched.clear()
         events: list[ev.Event] = self._poll_restores()
-        active = {tp: p for tp, p in self._positions.items() if tp not in self._paused}
+        self._poll_group()
+        moved = self._paused | self._touched
+        active = {tp: p for tp, p in self._positions.items() if tp not in moved}
         available = {tp: n for tp, p in sorted(active.items()) if (n := self._readable(tp, p)) > 0}
         gone = [tp for tp, p in active.items() if p < self._broker.partition(tp).begin]
         if gone:
@@ -95,6 +99,9 @@ class MemoryLog(Consumer):
                 self._told_end[tp] = position
                 events.append(ev.EndReached(partition=tp, position=Offset(position)))
         return events
+
+    def _poll_group(self) -> None:
+        """Where a client hears of its group: between gathering changelog slices and gathering records."""
 
     def _readable(self, tp: TopicPartition, position: int) -> int:
         return self._broker.partition(tp).last_stable - position
@@ -141,6 +148,7 @@ class MemoryLog(Consumer):
             start = {EARLIEST: bounds.begin, LATEST: bounds.end}.get(offset, offset)
             self._positions[tp] = int(start)
             self._paused.discard(tp)
+            self._touched.add(tp)
             self._told_end.pop(tp, None)
 
     def committed(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Committed]:
