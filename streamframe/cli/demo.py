@@ -238,7 +238,8 @@ class _Show:
         self.board.phase = "everything counts; stopping the workers"
         self._turn()
         self.workers.stop()
-        self.board.phase = "comparing with pandas"
+        self.board.phase = "reading everything back and computing it again with pandas"
+        self._turn()
         verdict = self._compare()
         self.board.phase = ""
         self._turn()

@@ -227,6 +227,7 @@ class Screen:
         self._stream = stream
         self._drawn = 0
         self._summary_at = 0.0
+        self._phase = "running"
         self._told: set[tuple[float, str]] = set()
 
     def show(self, board: Board, frame: Frame, *, elapsed: float) -> None:
@@ -254,6 +255,9 @@ class Screen:
             if (at, text) not in self._told:
                 self._told.add((at, text))
                 self.say([f"{_minutes(elapsed)}  {text}"])
+        if board.phase != self._phase:
+            self._phase = board.phase
+            self.say([f"{_minutes(elapsed)}  {board.phase}"] if board.phase else [])
         if elapsed - self._summary_at >= SUMMARY_SECONDS:
             self._summary_at = elapsed
             self.say([summary(board, elapsed=elapsed)])

@@ -74,6 +74,9 @@ def test_a_log_file_gets_each_event_once_and_a_summary_every_few_seconds():
     screen, board = Screen(stream, Style(colour=False)), busy_board()
     for elapsed in (0.0, 1.0, 5.0, 5.1, 9.9, 10.0):
         screen.show(board, FRAME, elapsed=elapsed)
+    board.phase = "closing the last windows"
+    for elapsed in (11.0, 12.0):
+        screen.show(board, FRAME, elapsed=elapsed)
     screen.leave()
     lines = stream.getvalue().splitlines()
     assert [line for line in lines if "started" in line] == [
@@ -81,6 +84,7 @@ def test_a_log_file_gets_each_event_once_and_a_summary_every_few_seconds():
         "00:00  worker 1 started, pid 4712",
     ]
     assert [line[:5] for line in lines if "windows out" in line] == ["00:05", "00:10"]
+    assert [line for line in lines if "closing" in line] == ["00:11  closing the last windows"]
     assert "\x1b" not in stream.getvalue()
 
 
