@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from streamframe.core.settings import StateSettings
+from streamframe.core.settings import StateSettings, TelemetrySettings
 
 
 def state_root(settings: StateSettings) -> Path:
@@ -14,3 +14,13 @@ def state_root(settings: StateSettings) -> Path:
         return Path(settings.directory).expanduser()
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "streamframe"
+
+
+def worker_port(settings: TelemetrySettings, slot: int) -> int:
+    """Return the port of a worker's page: behind that of the supervisor, in the order of the slots; 0: a free one.
+
+    Example:
+        >>> worker_port(TelemetrySettings(port=9464), 1), worker_port(TelemetrySettings(), 1)
+        (9466, 0)
+    """
+    return settings.port + 1 + slot if settings.port else 0

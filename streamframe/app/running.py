@@ -69,7 +69,8 @@ def run_here(topology: Topology, settings: Settings, *, bounded: bool | None) ->
     from streamframe.app.wiring import open_worker
 
     token = f"{time.time_ns():x}"
-    with open_worker(topology, settings, LoggedTelemetry(), bounded=bounded, token=token) as driver:
+    port = settings.telemetry.port
+    with open_worker(topology, settings, LoggedTelemetry(), bounded=bounded, token=token, port=port) as driver:
         before = {}
         try:
             for number in (signal.SIGTERM, signal.SIGINT):

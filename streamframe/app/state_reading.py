@@ -8,38 +8,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from streamframe.app.application import App
+from streamframe.app.stored_rows import StorePlace, aggregate_place, open_aggregate, rows_of, store_places
 from streamframe.core.errors import ConfigError
 from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import Settings
-from streamframe.core.suggest import did_you_mean
 from streamframe.kafka.admin import TopicAdmin
 from streamframe.kafka.client_log import ClientLog
 from streamframe.kafka.reading import read_first
 from streamframe.operators.aggregate import AggregateState
-from streamframe.operators.quarantine import Quarantine
 from streamframe.plan.nodes import Aggregate
-from streamframe.plan.signature import store_signature
-from streamframe.plan.topology import Role, Stage, StoreDeclaration, SubTopology, Topology
-from streamframe.serde.pandas_frames import to_pandas
+from streamframe.plan.topology import Topology
 from streamframe.state.changelog import apply_records
 from streamframe.state.memory import MemoryStore
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One store of the topology."""
-
-    sub: SubTopology
-    declaration: StoreDeclaration
-
-    @property
-    def stage(self) -> Stage:
-        """The stage that owns the store."""
-        return next(stage for stage in self.sub.stages if stage.store == self.declaration.name)
 
 
 class StateView:
@@ -55,7 +38,7 @@ class StateView:
         self._topology = topology
         self._settings = settings
         self._admin = admin
-        self._places = {d.name: _Place(sub, d) for sub in topology.sub_topologies for d in sub.stores}
+        self._places = store_places(topology)
         self._counts = {
             facts.name: facts.partition_count
             for facts in admin.describe([p.declaration.changelog for p in self._places.values()]).values()
@@ -94,24 +77,9 @@ class StateView:
         Raises:
             ConfigError: There is no such store, or it holds no rows that can be shown, or no such key column.
         """
-        place = self._places.get(store)
-        if place is None:
-            hint = did_you_mean(store, list(self._places)) or f"stores: {', '.join(self._places) or 'none'}"
-            raise ConfigError("the program has no such store", hint=hint, store=store)
-        node = place.declaration.node
-        if not isinstance(node, Aggregate):
-            raise ConfigError("the store holds batches to be delivered, not rows", store=store)
-        for column in key:
-            if column not in node.keys:
-                raise ConfigError("not a key of the store", hint=f"keys: {', '.join(node.keys)}", column=column)
+        place, node = aggregate_place(self._places, store, key)
         for partition in range(self._counts.get(place.declaration.changelog, 0)):
-            rows = self._aggregate(place, partition).present()
-            if rows is None:
-                continue
-            frame = to_pandas({name: rows.columns[name] for name in node.schema.names}, node.schema)
-            for column, value in key.items():
-                frame = frame[frame[column].astype("str") == value]
-            yield from frame.to_dict("records")  # type: ignore[misc]
+            yield from rows_of(self._aggregate(place, partition), node, key)
 
     def get(self, store: str, key: Mapping[str, str]) -> Iterator[Mapping[str, object]]:
         """Yield the rows of one key: one per window, or one.
@@ -126,7 +94,7 @@ class StateView:
                 raise ConfigError("a key column has no value", hint=f"add {missing[0]}=VALUE", column=missing[0])
         return self.scan(store, key)
 
-    def _content(self, place: _Place, partition: int) -> MemoryStore:
+    def _content(self, place: StorePlace, partition: int) -> MemoryStore:
         changelog = TopicPartition(place.declaration.changelog, partition)
         store = MemoryStore()
         for batch in read_first(self._settings.kafka, changelog, self._admin.bounds([changelog])[changelog]):
@@ -134,12 +102,8 @@ class StateView:
             store.write(apply_records(zip(keys, batch.values(), strict=True)))
         return store
 
-    def _aggregate(self, place: _Place, partition: int, store: MemoryStore | None = None) -> AggregateState:
-        stage = place.stage
-        assert stage.role is Role.AGGREGATE
-        content = store or self._content(place, partition)
-        quarantine = Quarantine(stage.node.name, "fail", self._topology)
-        return AggregateState(stage, content, quarantine, 0, store_signature(place.sub, stage))
+    def _aggregate(self, place: StorePlace, partition: int, store: MemoryStore | None = None) -> AggregateState:
+        return open_aggregate(self._topology, place, store or self._content(place, partition))
 
 
 @contextmanager

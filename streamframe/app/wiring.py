@@ -7,8 +7,10 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final
 
+from streamframe.app.observing import observed
 from streamframe.app.places import state_root
 from streamframe.app.preparing import prepare
 from streamframe.core.errors import StreamFrameError
@@ -16,6 +18,7 @@ from streamframe.core.settings import Settings
 from streamframe.engine.ports import Telemetry
 from streamframe.engine.worker import Worker, WorkerSpec
 from streamframe.kafka.log import KafkaLog, LogOptions
+from streamframe.operators.program import Program
 from streamframe.plan.topology import Topology
 from streamframe.runtime.clock import SystemClock
 from streamframe.runtime.driver import Driver
@@ -29,7 +32,7 @@ GC_THRESHOLDS: Final = (100_000, 20, 100)
 
 @contextmanager
 def open_worker(
-    topology: Topology, settings: Settings, telemetry: Telemetry, *, bounded: bool | None, token: str
+    topology: Topology, settings: Settings, telemetry: Telemetry, *, bounded: bool | None, token: str, port: int = 0
 ) -> Iterator[Driver]:
     """Build a worker and connect it; release everything at the end.
 
@@ -39,6 +42,7 @@ def open_worker(
         telemetry: Where snapshots and notices go.
         bounded: ``None`` to run until stopped, else whether a bounded run flushes its windows.
         token: Names a bounded run; equal for all its workers.
+        port: Where the status page is served, if the settings want one; 0: a free port.
 
     Raises:
         TopologyMismatch: Topics do not fit the program.
@@ -47,7 +51,11 @@ def open_worker(
     """
     watchdog = Watchdog()
     root = state_root(settings.state)
-    with WorkerPlace(root, topology.application) as place, StateDirectory(root, topology.application) as stores:
+    with (
+        WorkerPlace(root, topology.application) as place,
+        StateDirectory(root, topology.application) as stores,
+        observed(topology, settings, telemetry, stores, port=port) as watched,
+    ):
         name = f"{topology.application}-{settings.kafka.instance or socket.gethostname()}-{place.number}"
         options = LogOptions(
             group=topology.application,
@@ -76,8 +84,15 @@ def open_worker(
             bounded=bounded,
             run_token=token,
         )
+        clock = SystemClock()
         driver = Driver(
-            Worker(spec), log, stores=stores, clock=SystemClock(), telemetry=telemetry, lag=lambda: _lag(log)
+            Worker(spec, partial(Program, stopwatch=clock.now)),
+            log,
+            stores=stores,
+            clock=clock,
+            telemetry=watched,
+            lag=lambda: _lag(log),
+            disk=stores.sizes,
         )
         drivers.append(driver)
         log.connect()

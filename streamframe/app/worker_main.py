@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamframe.app.places import worker_port
 from streamframe.app.program import ProgramRef, load_app
 from streamframe.app.wiring import open_worker
 from streamframe.core.settings import Settings
@@ -30,6 +31,7 @@ def run_worker(
         StreamFrameError: Whatever ended it.
     """
     app = load_app(ProgramRef(target, app_name))
-    with open_worker(app.topology(), settings, channel, bounded=bounded, token=token) as driver:
+    port = worker_port(settings.telemetry, channel.slot)
+    with open_worker(app.topology(), settings, channel, bounded=bounded, token=token, port=port) as driver:
         channel.on_stop(driver.request_stop)
         driver.run()

@@ -85,19 +85,29 @@ def _supervise(
     args: argparse.Namespace, found: Preflight, effective: EffectiveSettings, *, sources: Sources, workers: int
 ) -> int:
     from streamframe.app.running import supervise
+    from streamframe.app.supervisor_page import supervisor_page
     from streamframe.cli.failures import print_report
     from streamframe.cli.run_report import ReportStyle, RunReport
+    from streamframe.runtime.messages import SupervisorEvent
 
     telemetry = effective.settings.telemetry
     report = RunReport(ReportStyle(form=telemetry.log_format, level=telemetry.log_level, quiet=args.quiet))
-    rows = _banner(args, found, effective.settings, workers)
-    report.banner(rows, [*sources.notes, *_command_line_secrets(args)])
     bounded = args.flush if args.until == "now" else None
-    # The app is named in full: another one may have been added to the file when a worker is started again.
-    supervisor = supervise(
-        args.program, found.application, effective.settings, workers=workers, bounded=bounded, events=report.take
-    )
-    result = supervisor.run()
+    with supervisor_page(found.application, effective.settings, workers) as page:
+        rows = _banner(args, found, effective.settings, workers)
+        rows += [("status page", page.url)] if page else []
+        report.banner(rows, [*sources.notes, *_command_line_secrets(args)])
+
+        def events(event: SupervisorEvent) -> None:
+            if page is not None:
+                page.take(event)
+            report.take(event)
+
+        # The app is named in full: another one may have been added to the file when a worker is started again.
+        supervisor = supervise(
+            args.program, found.application, effective.settings, workers=workers, bounded=bounded, events=events
+        )
+        result = supervisor.run()
     report.end(result.restarts, finished=bounded is not None and result.exit_code == 0)
     if result.report is not None:
         print_report(result.report, debug=args.debug)

@@ -47,7 +47,9 @@ _KUBERNETES: Final = re.compile(r"STREAMFRAME(_\w+)?_(SERVICE_HOST|SERVICE_PORT\
 
 _MICROS: Final = frozenset({"commit.interval", "limits.poll_wait", "limits.watchdog", "telemetry.interval"})
 _BYTES: Final = frozenset({"commit.changed_bytes_max", "state.memory"})
-_COUNTS: Final = frozenset({"kafka.replication_factor", "limits.poll_records_max", "limits.restore_records_max"})
+_COUNTS: Final = frozenset(
+    {"kafka.replication_factor", "limits.poll_records_max", "limits.restore_records_max", "telemetry.port"}
+)
 
 DEFAULT: Final = "default"
 

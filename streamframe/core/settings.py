@@ -109,11 +109,21 @@ class TelemetrySettings:
         interval: Microseconds between two snapshots of the counters.
         log_format: ``text`` or ``json``.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
+        http: Serve a status page, metrics and health, from each worker and over all of them.
+        host: Address to serve at; ``0.0.0.0`` lets other machines in.
+        port: Port of the page over all workers, the next ones are the workers'; 0: free ones are picked.
+        token: What visitors must know (bearer token, or password of HTTP Basic); empty: nothing.
+        targets_file: File kept with the addresses of the workers, for Prometheus' ``file_sd_configs``.
     """
 
     interval: int = MICROS_PER_SECOND
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    http: bool = True
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str = ""
+    targets_file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,15 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakSet
 
-from rocksdict import BlockBasedOptions, DBCompressionType, Options, Rdict, RdictIter, WriteBatch, WriteOptions
+from rocksdict import (
+    BlockBasedOptions,
+    DBCompressionType,
+    Options,
+    Rdict,
+    RdictIter,
+    WriteBatch,
+    WriteOptions,
+)
 
 from streamframe.state.store import Changes
 from streamframe.storage.failures import OWN_HANDLE, classify
@@ -31,6 +39,7 @@ WRITE_BUFFER_BYTES: Final = 64 * MEBIBYTE
 """Deltas live shortly: with a large buffer most of them die before they reach the disk."""
 
 _LOG_BYTES: Final = 4 * MEBIBYTE
+_SIZES: Final = ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables")
 _BACKGROUND_JOBS: Final = 2
 
 
@@ -88,6 +97,42 @@ class _Scan:
     def release(self) -> None:
         """Let go of the database."""
         self._cursor = None
+
+
+class FrozenReader:
+    """A ``StoreReader`` over the moment at which it was made; reading it from another thread disturbs nobody.
+
+    One iterator does it all, because an iterator sees what was there when it was made. (The library's own snapshots
+    do not: their iterators see later writes.)
+    """
+
+    __slots__ = ("_cursor", "_path")
+
+    def __init__(self, cursor: RdictIter, path: str) -> None:
+        self._cursor = cursor
+        self._path = path
+
+    def get(self, key: bytes) -> bytes | None:
+        """See ``StoreReader.get``."""
+        found = self.seek(key)
+        value: bytes | None = self._cursor.value() if found == key else None
+        return value
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See ``StoreReader.scan``."""
+        return iter(list(_Scan(self._cursor, prefix, self._path)))
+
+    def seek(self, key: bytes) -> bytes | None:
+        """See ``StoreReader.seek``."""
+        try:
+            self._cursor.seek(key)
+            if self._cursor.valid():
+                found: bytes = self._cursor.key()
+                return found
+            self._cursor.status()
+        except Exception as error:
+            raise classify(error, self._path) from error
+        return None
 
 
 class RocksStore:
@@ -196,6 +241,20 @@ class RocksStore:
         except Exception as error:
             raise classify(error, self._path) from error
         return None
+
+    def frozen(self) -> FrozenReader | None:
+        """Return the store as it is now, for another thread; ``None`` when it is closed.
+
+        While somebody holds it the database stays open, so hold it shortly.
+        """
+        db = self._db
+        return None if db is None else FrozenReader(db.iter(), self._path)
+
+    def sizes(self) -> tuple[int, int]:
+        """Return bytes of files and write buffers, and the number of entries as RocksDB estimates it."""
+        db = self._opened()
+        size = sum(db.property_int_value(name) or 0 for name in _SIZES)
+        return size, db.property_int_value("rocksdb.estimate-num-keys") or 0
 
     def write(self, changes: Changes) -> None:
         """Apply one batch atomically, without a write-ahead log.

@@ -30,7 +30,7 @@ from typing import Final, Self
 from streamframe.core.errors import ConfigError, StateError, StoreCorrupted, StoreUnavailable
 from streamframe.core.ids import TaskId
 from streamframe.storage.resources import SharedResources
-from streamframe.storage.rocksdb import RocksStore
+from streamframe.storage.rocksdb import FrozenReader, RocksStore
 
 FORMAT: Final = 1
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -158,6 +158,16 @@ class StateDirectory:
             if name and (entry / "db").is_dir():
                 found.append(TaskId(int(name[1]), int(name[2])))
         return sorted(found)
+
+    def frozen(self) -> dict[TaskId, FrozenReader]:
+        """Return the open stores as they are now, for reading in another thread."""
+        found = {task: store.frozen() for task, store in dict(self._open).items()}
+        return {task: reader for task, reader in found.items() if reader is not None}
+
+    def sizes(self) -> tuple[int, int]:
+        """Return bytes and entries of the open stores together, about."""
+        found = [store.sizes() for store in self._open.values()]
+        return sum(size for size, _ in found), sum(entries for _, entries in found)
 
     def close(self) -> None:
         """Close every open store."""

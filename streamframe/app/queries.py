@@ -1,0 +1,116 @@
+"""Looking into the stores of a running worker, from another thread, without disturbing it.
+
+The local stores hold what has been committed and nothing else, so what is read there is committed state. Each answer
+reads stores as they were at one moment and says when the last commit was.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from streamframe.app.stored_rows import aggregate_place, open_aggregate, rows_of, store_places
+from streamframe.core.errors import ConfigError, StateError, StoreUnavailable
+from streamframe.core.time import MICROS_PER_SECOND
+from streamframe.engine.snapshot import Snapshot
+from streamframe.plan.nodes import Aggregate
+from streamframe.plan.topology import Topology
+from streamframe.state.namespace import NamespaceReader
+from streamframe.storage.state_dir import StateDirectory
+
+STORE_BYTES_MAX: Final = 256 << 20
+"""A store that is larger is not looked into from a worker: all of it would be decoded beside the work."""
+
+ROWS_MAX: Final = 1_000
+
+ANY_KEY: Final = "key"
+"""Names the key column of a store that has one only."""
+
+
+class StoreQueries:
+    """Answers for the stores of one worker.
+
+    Args:
+        topology: The program.
+        stores: Its local stores.
+        latest: Returns the last snapshot: which tasks process, and when the last commit was.
+    """
+
+    def __init__(self, topology: Topology, stores: StateDirectory, latest: Callable[[], Snapshot | None]) -> None:
+        self._topology = topology
+        self._stores = stores
+        self._latest = latest
+        self._places = store_places(topology)
+        self._one_at_a_time = threading.Lock()
+
+    def rows(self, store: str, key: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return the rows of one key in the tasks of this worker.
+
+        Args:
+            store: Name of the store.
+            key: Values of key columns; ``key`` stands for the only one.
+
+        Raises:
+            ConfigError: There is no such store or key, or no key was given.
+            StoreUnavailable: Not now: somebody else is asking, or the store is being restored.
+            StateError: The store is too large for this.
+        """
+        snapshot = self._latest()
+        if snapshot is None:
+            raise StoreUnavailable("the worker has not started yet")
+        columns = self._columns(store, key)
+        running = {task.task for task in snapshot.tasks if task.state == "running"}
+        size = sum(each.memory_bytes for each in snapshot.stores if each.store == store)
+        if size > STORE_BYTES_MAX:
+            raise StateError(
+                "the store is too large to be looked into here",
+                hint="streamframe state get reads the changelog instead",
+                store=store,
+                bytes=size,
+            )
+        if not self._one_at_a_time.acquire(blocking=False):
+            raise StoreUnavailable("somebody else is looking into a store", hint="ask again")
+        try:
+            rows, looked_into = self._read(store, columns, running)
+        finally:
+            self._one_at_a_time.release()
+        restoring = [each.partition for each in snapshot.stores if each.store == store and each.remaining is not None]
+        at = snapshot.measured.commit_at
+        return {
+            "store": store,
+            "key": columns,
+            "rows": rows[:ROWS_MAX],
+            "more": len(rows) > ROWS_MAX,
+            "partitions": looked_into,
+            "restoring": restoring,
+            "committed_at": at / MICROS_PER_SECOND if at else None,
+            "age_seconds": (snapshot.now - at) / MICROS_PER_SECOND if at else None,
+        }
+
+    def _columns(self, store: str, key: Mapping[str, str]) -> dict[str, str]:
+        columns = dict(key)
+        place = self._places.get(store)
+        node = None if place is None else place.declaration.node
+        if isinstance(node, Aggregate) and ANY_KEY in columns and ANY_KEY not in node.keys and len(node.keys) == 1:
+            columns = {node.keys[0]: columns.pop(ANY_KEY), **columns}
+        aggregate_place(self._places, store, columns)
+        assert isinstance(node, Aggregate)
+        missing = [column for column in node.keys if column not in columns]
+        if missing:
+            raise ConfigError("a key column has no value", hint=f"add ?{missing[0]}=VALUE", column=missing[0])
+        return columns
+
+    def _read(
+        self, store: str, columns: Mapping[str, str], running: set[str]
+    ) -> tuple[list[dict[str, object]], list[int]]:
+        place, node = aggregate_place(self._places, store, columns)
+        rows: list[dict[str, object]] = []
+        looked_into: list[int] = []
+        frozen = self._stores.frozen()
+        for task, reader in sorted(frozen.items()):
+            if task.sub_topology == place.sub.id and str(task) in running:
+                state = open_aggregate(self._topology, place, NamespaceReader(reader, store))
+                rows += rows_of(state, node, columns)
+                looked_into.append(task.partition)
+        return rows, looked_into

@@ -1,0 +1,284 @@
+"""What a page says, as plain values for JSON: pure functions of a fleet.
+
+Nothing in them comes from the content of a record, and no setting is shown: there is nothing to hide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from streamframe.core import metrics as rows
+from streamframe.core.time import MICROS_PER_SECOND
+from streamframe.engine.snapshot import Snapshot
+from streamframe.observe.exposition import lag_seconds
+from streamframe.observe.fleet import Fleet, Identity
+
+Document = dict[str, object]
+
+
+def status(fleet: Fleet, identity: Identity) -> Document:
+    """Return the whole at a glance, and a row per worker."""
+    workers = [_worker(slot, snapshot) for slot, snapshot in sorted(fleet.snapshots.items())]
+    lags = [row for snapshot in fleet.snapshots.values() for row in _partition_rows(snapshot)]
+    return {
+        "application": identity.application,
+        "version": identity.version,
+        "guarantee": identity.guarantee,
+        "state": fleet_state(fleet, identity),
+        "time": moment(fleet.now),
+        "workers_wanted": identity.workers or 1,
+        "restarts": fleet.restarts,
+        "rows_in": _total(fleet, rows.ROWS_IN),
+        "rows_out": _total(fleet, rows.ROWS_OUT),
+        "rows_late": _total(fleet, rows.ROWS_LATE),
+        "dead_letters": _total(fleet, rows.ROWS_DEAD_LETTER),
+        "lag_records": sum(int(str(row["lag"])) for row in lags if row["lag"] is not None),
+        "lag_seconds": max(
+            (float(str(row["lag_seconds"])) for row in lags if row["lag_seconds"] is not None), default=0.0
+        ),
+        "workers": workers,
+    }
+
+
+def fleet_state(fleet: Fleet, identity: Identity) -> str:
+    """Return the state of all workers together: that of the one that is furthest from running."""
+    states = [snapshot.state for snapshot in fleet.snapshots.values()]
+    if len(states) < (identity.workers or 1):
+        states.append("starting")
+    order = ("failed", "stopped", "draining", "starting", "rebalancing", "restoring", "running")
+    return min(states, key=order.index)
+
+
+def tasks(fleet: Fleet, _identity: Identity) -> Document:
+    """Return a row per task."""
+    found = []
+    for slot, snapshot in sorted(fleet.snapshots.items()):
+        for task in snapshot.tasks:
+            found.append(
+                {
+                    "task": task.task,
+                    "worker": slot,
+                    "state": task.state,
+                    "watermark": _event_moment(task.watermark) if task.state == "running" else None,
+                    "state_bytes": task.state_bytes,
+                    "restored": task.restored,
+                    "restore_total": task.restore_total,
+                }
+            )
+    return {"tasks": found}
+
+
+def partitions(fleet: Fleet, _identity: Identity) -> Document:
+    """Return a row per input partition, the one that is furthest behind first."""
+    found = []
+    for slot, snapshot in sorted(fleet.snapshots.items()):
+        found += [{"worker": slot, **row} for row in _partition_rows(snapshot)]
+    found.sort(
+        key=lambda row: (-(int(str(row["lag"])) if row["lag"] is not None else 0), row["topic"], row["partition"])
+    )
+    return {"partitions": found}
+
+
+def lag(fleet: Fleet, _identity: Identity) -> Document:
+    """Return a row per input topic."""
+    topics: dict[str, dict[str, object]] = {}
+    for snapshot in fleet.snapshots.values():
+        for row in _partition_rows(snapshot):
+            entry = topics.setdefault(
+                str(row["topic"]),
+                {"topic": row["topic"], "partitions": 0, "unknown": 0, "lag": 0, "lag_seconds": 0.0},
+            )
+            entry["partitions"] = int(str(entry["partitions"])) + 1
+            if row["lag"] is None:
+                entry["unknown"] = int(str(entry["unknown"])) + 1
+                continue
+            entry["lag"] = int(str(entry["lag"])) + int(str(row["lag"]))
+            if row["lag_seconds"] is not None:
+                entry["lag_seconds"] = max(float(str(entry["lag_seconds"])), float(str(row["lag_seconds"])))
+    return {"topics": [topics[name] for name in sorted(topics)]}
+
+
+def stores(fleet: Fleet, _identity: Identity) -> Document:
+    """Return a row per store and task."""
+    found = []
+    for slot, snapshot in sorted(fleet.snapshots.items()):
+        for each in snapshot.stores:
+            found.append(
+                {
+                    "store": each.store,
+                    "partition": each.partition,
+                    "worker": slot,
+                    "memory_bytes": each.memory_bytes,
+                    "restoring": each.remaining is not None,
+                    "remaining": each.remaining,
+                }
+            )
+    disk = [snapshot.disk for snapshot in fleet.snapshots.values() if snapshot.disk is not None]
+    return {"stores": found, "disk_bytes": sum(size for size, _ in disk), "disk_entries": sum(n for _, n in disk)}
+
+
+def batches(fleet: Fleet, _identity: Identity) -> Document:
+    """Return the latest commits of all workers, the newest first."""
+    found: list[tuple[int, Document]] = []
+    for slot, snapshot in sorted(fleet.snapshots.items()):
+        for each in snapshot.measured.commits:
+            row: Document = {
+                "at": moment(each.at / MICROS_PER_SECOND),
+                "worker": slot,
+                "records": each.records,
+                "batches": each.batches,
+                "process_seconds": each.processing / MICROS_PER_SECOND,
+                "seal_seconds": each.sealing / MICROS_PER_SECOND,
+                "commit_seconds": each.committing / MICROS_PER_SECOND,
+            }
+            found.append((each.at, row))
+    found.sort(key=lambda entry: -entry[0])
+    return {"commits": [row for _, row in found]}
+
+
+def operators(fleet: Fleet, _identity: Identity) -> Document:
+    """Return a row per step: its time and what became of its rows."""
+    seconds: dict[str, float] = {}
+    counts: dict[str, dict[str, int]] = {}
+    for snapshot in fleet.snapshots.values():
+        for name, micros in snapshot.operators.items():
+            seconds[name] = seconds.get(name, 0.0) + micros / MICROS_PER_SECOND
+        for name, count in snapshot.counts.items():
+            what, operator = rows.split_counter(name)
+            entry = counts.setdefault(operator, {})
+            entry[what] = entry.get(what, 0) + count
+    total = sum(seconds.values())
+    names = sorted({**seconds, **counts}, key=lambda name: -seconds.get(name, 0.0))
+    return {
+        "operators": [
+            {
+                "operator": name,
+                "seconds": round(seconds.get(name, 0.0), 6),
+                "share": round(seconds.get(name, 0.0) / total, 4) if total else 0.0,
+                "rows": counts.get(name, {}),
+            }
+            for name in names
+        ]
+    }
+
+
+def loop(fleet: Fleet, _identity: Identity) -> Document:
+    """Return where the time of the workers goes, since they started."""
+    phases: dict[str, int] = {}
+    for snapshot in fleet.snapshots.values():
+        for phase, micros in snapshot.measured.loop.items():
+            phases[phase] = phases.get(phase, 0) + micros
+    total = sum(phases.values())
+    return {
+        "phases": [
+            {"phase": name, "seconds": micros / MICROS_PER_SECOND, "share": round(micros / total, 4) if total else 0.0}
+            for name, micros in phases.items()
+        ]
+    }
+
+
+def errors(fleet: Fleet, _identity: Identity) -> Document:
+    """Return recent warnings and errors, and where the latest dead letters came from."""
+    letters = []
+    for slot, snapshot in sorted(fleet.snapshots.items()):
+        for each in snapshot.measured.dead_letters:
+            letters.append(
+                {
+                    "at": moment(each.at / MICROS_PER_SECOND),
+                    "worker": slot,
+                    "step": each.step,
+                    "topic": each.topic,
+                    "partition": each.partition,
+                    "offset": each.offset,
+                    "error": each.error,
+                }
+            )
+    letters.sort(key=lambda row: str(row["at"]), reverse=True)
+    remarks = [
+        {
+            "at": moment(each.at),
+            "worker": each.worker,
+            "level": each.level,
+            "text": each.text,
+            "facts": dict(each.facts),
+        }
+        for each in fleet.remarks
+    ]
+    return {"errors": remarks, "dead_letters": letters}
+
+
+DOCUMENTS: Final[Mapping[str, Callable[[Fleet, Identity], Document]]] = {
+    "status": status,
+    "tasks": tasks,
+    "partitions": partitions,
+    "lag": lag,
+    "stores": stores,
+    "batches": batches,
+    "operators": operators,
+    "loop": loop,
+    "errors": errors,
+}
+"""``/api/<name>``; ``/api/plan`` and ``/api/stores/<store>`` are answered by whoever knows the program."""
+
+
+def moment(seconds: float) -> str:
+    """Return a moment as RFC 3339, UTC.
+
+    Example:
+        >>> moment(0)
+        '1970-01-01T00:00:00.000Z'
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_LATEST: Final = 253_402_300_799
+"""The last second of the year 9999: what is behind it is no event time."""
+
+
+def _event_moment(micros: int) -> str | None:
+    seconds = micros / MICROS_PER_SECOND
+    return moment(seconds) if -_LATEST / 10 < seconds < _LATEST else None
+
+
+def _partition_rows(snapshot: Snapshot) -> list[Document]:
+    return [
+        {
+            "topic": each.topic,
+            "partition": each.partition,
+            "task": each.task,
+            "running": each.running,
+            "position": each.position,
+            "committed": each.committed,
+            "lag": each.lag,
+            "lag_seconds": None if each.lag is None else lag_seconds(snapshot.now, each.lag, each.record_time),
+            "stream_time": None if each.stream_time is None else _event_moment(each.stream_time),
+        }
+        for each in snapshot.partitions
+    ]
+
+
+def _worker(slot: int, snapshot: Snapshot) -> Document:
+    return {
+        "worker": slot,
+        "name": snapshot.worker,
+        "state": snapshot.state,
+        "address": snapshot.address,
+        "tasks": len(snapshot.tasks),
+        "commits": snapshot.commits,
+        "rollbacks": snapshot.rollbacks,
+        "last_commit": moment(snapshot.measured.commit_at / MICROS_PER_SECOND) if snapshot.measured.commit_at else None,
+        "last_progress": (
+            moment(snapshot.measured.progress_at / MICROS_PER_SECOND) if snapshot.measured.progress_at else None
+        ),
+    }
+
+
+def _total(fleet: Fleet, what: str) -> int:
+    return sum(
+        count
+        for snapshot in fleet.snapshots.values()
+        for name, count in snapshot.counts.items()
+        if rows.split_counter(name)[0] == what
+    )
