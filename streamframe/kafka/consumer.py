@@ -6,12 +6,16 @@ Rules:
        resumes with an explicit position, so it is read again.
     2. Inside a callback nothing is sought or resumed: the client is in the middle of gathering records then.
        ``resume`` takes note, and the end of ``poll`` carries it out.
-    3. An exception never costs records: what was gathered before it is delivered first.
+    3. Events leave one by one. What follows from one (a rollback that goes back to an earlier position) drops the
+       gathered ones of the partitions it resumes or pauses; handed out together, they would be processed as if
+       nothing were missing before them.
+    4. An exception never costs records: what was gathered before it is delivered first.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -77,6 +81,7 @@ class InputConsumer:
         self._partitions: dict[tuple[str, int], TopicPartition] = {}
         self._positions: dict[TopicPartition, Offset] = {}
         self._wanted: dict[TopicPartition, Offset] = {}
+        self._ready: deque[Event] = deque()
         self._patience = Deadline(SEEK_SECONDS_MAX)
         self._client, self._rebalance = self._open()
 
@@ -90,27 +95,31 @@ class InputConsumer:
     # --- reading ----------------------------------------------------------------------------------
 
     def poll(self, wait_seconds: float, records_max: int) -> list[Event]:
-        """Return what arrived; assignment changes go through the barrier while this waits.
+        """Return the next event, or none; assignment changes go through the barrier while this waits.
 
         Args:
             wait_seconds: How long to wait when there is nothing.
-            records_max: Most records returned.
+            records_max: Most records gathered at once.
 
         Raises:
             BaseException: What the barrier raised.
         """
         self._carry_out_resumes()
-        if self._wanted:
-            wait_seconds = min(wait_seconds, SEEK_WAIT_SECONDS)
-        self._rebalance.touched.clear()
+        if not self._ready:
+            if self._wanted:
+                wait_seconds = min(wait_seconds, SEEK_WAIT_SECONDS)
+            self._fill(wait_seconds, records_max)
+        return [self._ready.popleft()] if self._ready else []
+
+    def _fill(self, wait_seconds: float, records_max: int) -> None:
         messages, failure = self._gather(wait_seconds, records_max)
-        self._carry_out_resumes()
         if raised := self._rebalance.take_failure():
             raise raised
-        events = self._events(messages)
+        # Before anything is resumed: what was gathered belongs to the flow of that moment.
+        self._ready += self._events(messages)
         if failure is not None:
-            events += self._note(failure, None)
-        return events
+            self._ready += self._note(failure, None)
+        self._carry_out_resumes()
 
     def _gather(self, wait_seconds: float, records_max: int) -> tuple[list[Message], KafkaError | None]:
         messages: list[Message] = []
@@ -133,10 +142,10 @@ class InputConsumer:
     def _events(self, messages: list[Message]) -> list[Event]:
         records, notes = split_errors(messages)
         events: list[Event] = []
-        flowing, touched = self._rebalance.flowing, self._rebalance.touched
+        flowing = self._rebalance.flowing
         for place, run in group_by_partition(records).items():
             partition = self._partition(place)
-            if partition in flowing and partition not in touched:
+            if partition in flowing:
                 batch = ConsumedBatch(partition, run)
                 self._positions[partition] = batch.next_offset
                 events.append(RecordsRead(batch=batch))
@@ -151,7 +160,7 @@ class InputConsumer:
         if topic is None or number is None or number < 0:
             return self._client_note(error, {} if topic is None else {"topic": topic})
         partition = self._partition((topic, number))
-        if partition not in self._rebalance.flowing or partition in self._rebalance.touched:
+        if partition not in self._rebalance.flowing:
             return []
         if error.code() == PARTITION_EOF:
             assert offset is not None
@@ -208,7 +217,7 @@ class InputConsumer:
         if flowing:
             self._client.pause([ClientPartition(each.topic, each.partition) for each in flowing])
             self._rebalance.flowing.difference_update(flowing)
-        self._rebalance.touched.update(partitions)
+        self._ready = deque(event for event in self._ready if _partition_of(event) not in partitions)
 
     def _carry_out_resumes(self) -> None:
         """Resume and seek what the engine wants; what is not ready yet is tried again in the next poll.
@@ -342,6 +351,16 @@ class InputConsumer:
         self.close()
         self._client, self._rebalance = self._open()
         self.subscribe()
+
+
+def _partition_of(event: Event) -> TopicPartition | None:
+    match event:
+        case RecordsRead():
+            return event.batch.source
+        case EndReached():
+            return event.partition
+        case _:
+            return None
 
 
 def is_member(metadata: object) -> bool:

@@ -28,6 +28,7 @@ from streamframe.kafka.codes import (
     PERMISSION_CODES,
     SETTING_CODES,
     STALE_MEMBER_CODES,
+    STATE,
     TOO_LARGE_CODES,
     UNSUPPORTED_FEATURE,
 )
@@ -51,6 +52,8 @@ class ErrorFacts:
     retriable: bool = False
     aborts: bool = False
 
+
+_NAME_TAKEN: Final = ("instance ID is still used", "same group.instance.id")
 
 RESTART_HINT: Final = "nothing is lost; starting again continues where the last commit ended"
 
@@ -118,7 +121,7 @@ def input_failure(error: KafkaError, **where: object) -> StreamFrameError | None
             hint="an unclean leader election cut the log; `streamframe reset` decides where to go on",
             **where,
         )
-    if facts.code in (KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID):
+    if facts.code in (KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID) or _wraps(facts, *_NAME_TAKEN):
         return Unavailable(
             "another member of the group has this worker's name",
             hint="give every installation its own kafka.instance; after a crash the name is free when the session ends",
@@ -138,14 +141,16 @@ def input_failure(error: KafkaError, **where: object) -> StreamFrameError | None
 
 
 def lacks_new_protocol(error: KafkaError) -> bool:
-    """Return whether an error note says that the broker does not have the new group protocol.
-
-    The client wraps it in a fatal error without the original code, so its text has to tell.
-    """
+    """Return whether an error note says that the broker does not have the new group protocol."""
     facts = facts_of(error)
     if facts.code in (KafkaError.UNSUPPORTED_VERSION, UNSUPPORTED_FEATURE):
         return True
-    return facts.code == FATAL and "ConsumerGroup" in facts.text and "not supported" in facts.text
+    return _wraps(facts, "API version not supported", "feature not supported")
+
+
+def _wraps(facts: ErrorFacts, *texts: str) -> bool:
+    """Return whether a fatal error of a consumer wraps one of these; it has lost the original's code."""
+    return facts.code == FATAL and any(text.lower() in facts.text.lower() for text in texts)
 
 
 @contextmanager
@@ -171,6 +176,9 @@ def transaction_error(error: BaseException, call: str) -> LogError | StreamFrame
     text = f"{call}: {facts.text}"
     if facts.code in PERMISSION_CODES | TOO_LARGE_CODES | {KafkaError.INVALID_TRANSACTION_TIMEOUT}:
         return as_error(error, "the broker refuses what is written", call=call)
+    if call == "produce" and facts.code == STATE:
+        # The transaction failed behind our back. Whether it can be aborted, `abort` finds out.
+        return TransactionAborted(text)
     if facts.fatal or facts.code in FENCED_CODES:
         return ProducerFenced(text)
     if facts.aborts or facts.code in STALE_MEMBER_CODES:

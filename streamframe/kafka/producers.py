@@ -172,14 +172,14 @@ class TransactionalProducer(_Sending):
 
     def produce(self, batch: OutputBatch) -> None:
         """Queue records, beginning a transaction when none is open."""
+        self._begin()
         with self._judged("produce"):
-            self._begin()
             self._open_sender.write(batch)
 
     def commit(self, request: CommitRequest, consumer: InputConsumer) -> Mapping[TopicPartition, Offset]:
         """Write the changelog, add the offsets, commit; return the next offset of each changelog partition."""
+        self._begin()
         with self._judged("commit"):
-            self._begin()
             sender = self._open_sender
             written = Written(ends={}, failures=())
             if any(request.changelog.values()):
@@ -225,7 +225,8 @@ class TransactionalProducer(_Sending):
             return
         if self._state is not TransactionState.READY:
             raise ProducerFenced(f"the producer is {self._state.value}")
-        self._open_sender.client.begin_transaction()
+        with self._judged("begin"):
+            self._open_sender.client.begin_transaction()
         self._move(TransactionState.OPEN)
 
     @contextmanager

@@ -7,13 +7,13 @@ Rules:
        end, committed): the client would ask the broker for it, and when the answer is delayed or asked for
        again, it overwrites a seek made meanwhile. Records were skipped that way.
     3. Revoked partitions are given back when the barrier returns, not before: it commits.
-    4. ``touched`` are the partitions whose flow changed while the client was gathering records: what it
-       had gathered of them by then is stale.
+    4. ``flowing`` are the partitions whose records are delivered. A callback only takes away from it: what the
+       client had gathered of a partition by then is stale, and is dropped because it does not flow any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as ClientPartition
@@ -47,7 +47,6 @@ class Rebalance:
         self.assigned_once = False
         self.owned: set[TopicPartition] = set()
         self.flowing: set[TopicPartition] = set()
-        self.touched: set[TopicPartition] = set()
 
     def take_failure(self) -> BaseException | None:
         """Return what the barrier raised since the last question, and forget it."""
@@ -70,7 +69,7 @@ class Rebalance:
                 consumer.pause(explicit)
             self.assigned_once = True
             self.owned.update(given)
-            self._stop_flow(given)
+            self.flowing.difference_update(given)
             self._barrier(PartitionsAssigned(partitions=given))
 
     def on_revoke(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
@@ -94,17 +93,12 @@ class Rebalance:
     def _give_back(
         self, consumer: Consumer, partitions: list[ClientPartition], taken: tuple[TopicPartition, ...]
     ) -> None:
-        self._stop_flow(taken)
+        self.flowing.difference_update(taken)
         self.owned.difference_update(taken)
         if self._incremental:
             consumer.incremental_unassign(partitions)
         else:
             consumer.unassign()
-
-    def _stop_flow(self, partitions: Iterable[TopicPartition]) -> None:
-        for partition in partitions:
-            self.touched.add(partition)
-            self.flowing.discard(partition)
 
     def _callback(self) -> _Callback:
         return _Callback(self)

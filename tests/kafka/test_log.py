@@ -252,6 +252,33 @@ def test_automatic_choice_takes_the_new_protocol_where_the_broker_has_it(cluster
     assert facts.members[0].partitions == tuple(member.owned)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_static_member_that_restarts_finds_its_partitions_again_and_others_keep_theirs(cluster, protocol):
+    options = cluster.options(cluster.topic(2), group_protocol=protocol, static_membership=True)
+    first = cluster.member(options)
+    first.until(lambda: len(first.owned) == 2)
+    second = cluster.member(replace(options, member=cluster.name("member")))
+    until(lambda: len(first.owned) == len(second.owned) == 1, lambda: (first.turn(), second.turn()))
+    owned, changes = set(first.owned), len(second.changes)
+    first.log.close()
+    again = cluster.member(options)
+    until(lambda: again.owned, lambda: (again.turn(), second.turn()))
+    assert again.owned == owned
+    assert len(second.changes) == changes
+
+
+def test_two_living_members_of_the_same_name_are_told_so(cluster):
+    options = cluster.options(cluster.topic(), group_protocol="consumer", static_membership=True)
+    first = cluster.member(options)
+    first.until(lambda: first.owned)
+    second = cluster.member(options)
+    second.until(lambda: second.events)
+    failed = second.events[0]
+    assert isinstance(failed, Failed)
+    assert "name" in failed.error.message
+    assert "instance" in (failed.error.hint or "")
+
+
 # --- positions ------------------------------------------------------------------------------------
 
 
@@ -477,3 +504,23 @@ def test_a_topic_that_is_missing_is_named_before_the_group_is_joined(cluster):
     with pytest.raises(TopologyMismatch) as raised:
         member.log.connect()
     assert raised.value.facts["topics"] == "no-such-topic"
+
+
+def test_going_back_drops_what_was_gathered_and_not_yet_handed_out(cluster):
+    topic = cluster.topic(2)
+    sides = [TopicPartition(topic, number) for number in range(2)]
+    for side in sides:
+        cluster.write(side, b"0", b"1")
+    member = cluster.member(cluster.options(topic), connect=False)
+    member.on_change = lambda event: None
+    member.log.connect()
+    member.until(lambda: len(member.owned) == 2)
+    member.log.resume(dict.fromkeys(sides, Offset(1)))
+    until(lambda: len(member.log.lag()) == 2)
+    # Whatever is handed out first: what it leads to comes before the other partition's event.
+    member.until(lambda: member.events)
+    member.log.resume(dict.fromkeys(sides, Offset(0)))
+    member.events.clear()
+    member.records.clear()
+    member.until(lambda: len(member.ends) == 2 and sum(map(len, member.records.values())) >= 4)
+    assert member.records == {side: [b"0", b"1"] for side in sides}
