@@ -87,7 +87,7 @@ class Limits:
         poll_records_max: Records taken from the consumer at once; larger batches are cheaper per
             row, smaller ones fairer and easier on the cache.
         poll_wait: Microseconds that an idle worker waits for records.
-        prefetch_kib: KiB that the consumer may hold ready per partition: back-pressure by bytes.
+        prefetch_kib: KiB of records that the consumer may hold ready: back-pressure by bytes.
         output_queue_kib: KiB of output that may wait for the broker before processing waits.
         restore_records_max: Changelog records applied between two looks at the inputs.
         watchdog: Microseconds after which a call of the client that does not return ends the worker.

@@ -13,7 +13,7 @@ from streamframe.core.errors import StoreCorrupted, StoreUnavailable, StreamFram
 from streamframe.core.ids import TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
-from streamframe.engine.ports import Log, OutcomeUnknown, ProducerFenced, Stores, Telemetry, TransactionAborted
+from streamframe.engine.ports import Log, LogError, OutcomeUnknown, ProducerFenced, Stores, Telemetry, TransactionAborted
 
 BREAKING: Final = (ev.TransactionFailed, ev.ProducerLost, ev.Failed)
 """Answers after which the rest of a command list must not be performed."""
@@ -171,15 +171,24 @@ class Performer:
         return ev.Delivered(task=command.task, step=delivery.step, batch_id=delivery.batch_id)
 
     def _exit(self) -> None:
-        self._log.await_visible()
-        self._log.close()
+        try:
+            self._log.await_visible()
+        except StreamFrameError as error:
+            # Everything is committed; a transaction of somebody else hides it for a while.
+            facts = {"reason": str(error)}
+            self._telemetry.notice("warning", "results are committed, and not visible yet", facts)
+        self._close_log()
         self.done = True
 
     def _fail(self, command: cmd.Fail) -> None:
         self.error = command.error
         self.done = True
+        self._close_log()
+
+    def _close_log(self) -> None:
         try:
             self._log.close()
-        except StreamFrameError as error:
+        except (StreamFrameError, LogError) as error:
+            # Whatever is left open is aborted by the broker.
             facts = {"reason": str(error)}
             self._telemetry.notice("warning", "client did not close cleanly", facts)

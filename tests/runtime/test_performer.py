@@ -141,6 +141,20 @@ def test_exit_waits_for_visibility_and_leaves() -> None:
     assert (log.waited, log.closed, found.done, found.error) == (1, 1, True, None)
 
 
+def test_exit_ends_also_when_visibility_or_the_client_fails() -> None:
+    class Reluctant(FailingLog):
+        def await_visible(self) -> None:
+            raise Unavailable("committed records stay invisible")
+
+        def close(self) -> None:
+            raise ProducerFenced("a newer producer")
+
+    found = performer(Reluctant())
+
+    assert found.perform(cmd.Exit()) is None
+    assert (found.done, found.error) == (True, None)
+
+
 def test_fail_leaves_and_keeps_the_error() -> None:
     log = FailingLog()
     found = performer(log)
