@@ -109,9 +109,9 @@ METRICS: Final = (
     ),
     _counter(
         "loop_seconds",
-        "Where the time goes. The rates of all phases of a worker add up to 1: poll is fetching records, process is "
-        "decoding and the program, seal is closing windows and encoding changes, produce and commit are the broker, "
-        "state is the local store, restore is reading changelogs, idle is waiting for records.",
+        "Where the time goes; the rates of all phases of a worker add up to 1. poll: waiting for records that came. "
+        "process: decoding and the program. seal: closing windows, encoding changes. produce, commit: the broker. "
+        "state: the local store. restore: reading changelogs. idle: waiting for records that did not come.",
         "phase",
     ),
     _counter("notices", "Lines of the log of this level, repeats included.", "level"),

@@ -139,24 +139,29 @@ def batches(fleet: Fleet, _identity: Identity) -> Document:
 
 
 def operators(fleet: Fleet, _identity: Identity) -> Document:
-    """Return a row per step: its time and what became of its rows."""
+    """Return a row per step: its share of the workers' time lately, its time, and what became of its rows."""
+    lately: dict[str, int] = {}
     seconds: dict[str, float] = {}
     counts: dict[str, dict[str, int]] = {}
-    for snapshot in fleet.snapshots.values():
+    for slot, snapshot in fleet.snapshots.items():
+        before = fleet.earlier.get(slot)
         for name, micros in snapshot.operators.items():
             seconds[name] = seconds.get(name, 0.0) + micros / MICROS_PER_SECOND
+            recent = micros - (before.operators.get(name, 0) if before else 0)
+            lately[name] = lately.get(name, 0) + recent
         for name, count in snapshot.counts.items():
             what, operator = rows.split_counter(name)
             entry = counts.setdefault(operator, {})
             entry[what] = entry.get(what, 0) + count
-    total = sum(seconds.values())
-    names = sorted({**seconds, **counts}, key=lambda name: -seconds.get(name, 0.0))
+    total = sum(_loop_lately(fleet).values())
+    share = {name: round(micros / total, 4) if total else 0.0 for name, micros in lately.items()}
+    names = sorted({**seconds, **counts}, key=lambda name: -share.get(name, 0.0))
     return {
         "operators": [
             {
                 "operator": name,
+                "busy_share": share.get(name, 0.0),
                 "seconds": round(seconds.get(name, 0.0), 6),
-                "share": round(seconds.get(name, 0.0) / total, 4) if total else 0.0,
                 "rows": counts.get(name, {}),
             }
             for name in names
@@ -165,11 +170,8 @@ def operators(fleet: Fleet, _identity: Identity) -> Document:
 
 
 def loop(fleet: Fleet, _identity: Identity) -> Document:
-    """Return where the time of the workers goes, since they started."""
-    phases: dict[str, int] = {}
-    for snapshot in fleet.snapshots.values():
-        for phase, micros in snapshot.measured.loop.items():
-            phases[phase] = phases.get(phase, 0) + micros
+    """Return where the time of the workers goes lately."""
+    phases = _loop_lately(fleet)
     total = sum(phases.values())
     return {
         "phases": [
@@ -177,6 +179,16 @@ def loop(fleet: Fleet, _identity: Identity) -> Document:
             for name, micros in phases.items()
         ]
     }
+
+
+def _loop_lately(fleet: Fleet) -> dict[str, int]:
+    phases: dict[str, int] = {}
+    for slot, snapshot in fleet.snapshots.items():
+        before = fleet.earlier.get(slot)
+        for phase, micros in snapshot.measured.loop.items():
+            recent = micros - (before.measured.loop.get(phase, 0) if before else 0)
+            phases[phase] = phases.get(phase, 0) + recent
+    return phases
 
 
 def errors(fleet: Fleet, _identity: Identity) -> Document:

@@ -17,6 +17,9 @@ from streamframe.engine.snapshot import Snapshot
 
 NOTICES_KEPT: Final = 100
 
+RATE_MICROS: Final = 30_000_000
+"""Shares of time are those of the last half minute to minute."""
+
 _KEPT_LEVELS: Final = ("warning", "error", "critical")
 
 
@@ -72,12 +75,14 @@ class Fleet:
 
     Attributes:
         snapshots: The last snapshot of each living worker, by slot.
+        earlier: One of each that is half a minute to a minute older, when there is one: rates are taken between them.
         remarks: Recent warnings and errors, the newest first.
         restarts: Workers that were started again.
         now: Seconds since the epoch.
     """
 
     snapshots: Mapping[int, Snapshot]
+    earlier: Mapping[int, Snapshot] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     restarts: int = 0
     now: float = 0.0
@@ -87,6 +92,7 @@ class Board:
     """The last that is known; see the module docstring."""
 
     def __init__(self) -> None:
+        self._next_earlier: dict[int, Snapshot] = {}
         self._fleet = Fleet(snapshots={})
         self._remarks: deque[Remark] = deque(maxlen=NOTICES_KEPT)
         self._writing = threading.Lock()
@@ -94,13 +100,21 @@ class Board:
     def show(self, snapshot: Snapshot, slot: int = 0) -> None:
         """Put up the snapshot of a worker."""
         with self._writing:
-            self._fleet = replace(self._fleet, snapshots={**self._fleet.snapshots, slot: snapshot})
+            earlier = self._fleet.earlier
+            kept = self._next_earlier.setdefault(slot, snapshot)
+            if snapshot.now - kept.now >= RATE_MICROS:
+                earlier = {**earlier, slot: kept}
+                self._next_earlier[slot] = snapshot
+            self._fleet = replace(self._fleet, snapshots={**self._fleet.snapshots, slot: snapshot}, earlier=earlier)
 
     def remove(self, slot: int, *, restarted: bool = False) -> None:
         """Take down the snapshot of a worker that has ended."""
         with self._writing:
+            self._next_earlier.pop(slot, None)
             left = {number: snapshot for number, snapshot in self._fleet.snapshots.items() if number != slot}
-            self._fleet = replace(self._fleet, snapshots=left, restarts=self._fleet.restarts + int(restarted))
+            earlier = {number: snapshot for number, snapshot in self._fleet.earlier.items() if number != slot}
+            restarts = self._fleet.restarts + int(restarted)
+            self._fleet = replace(self._fleet, snapshots=left, earlier=earlier, restarts=restarts)
 
     def remark(self, level: str, text: str, facts: Mapping[str, object], worker: int | None = None) -> None:
         """Keep a warning or an error; other levels are left to the log."""

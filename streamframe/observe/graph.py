@@ -55,17 +55,19 @@ def nodes_of(plan: Mapping[str, Any]) -> tuple[list[Box], list[Arrow]]:
         boxes.setdefault(key, Box(key=key, title=name, subtitle="topic", kind="topic"))
         return key
 
+    between = {each["step"]: each["topic"] for each in plan["repartitions"]}
     for sub in plan["sub_topologies"]:
         for stage in sub["stages"]:
             key = f"{sub['id']}:{stage['index']}"
             verb, name = stage["verb"], stage["name"]
             entry = verb in ("source", "receive")
-            if entry and stage["topic"]:
-                arrows.append(Arrow(topic(stage["topic"]), key))
+            place = between.get(name) if verb in ("send", "receive") else stage["topic"]
+            if entry and place:
+                arrows.append(Arrow(topic(place), key))
             boxes[key] = Box(key=key, title=name, subtitle=verb, kind="step", operator=name)
             arrows += [Arrow(f"{sub['id']}:{edge['stage']}", key, edge["port"] == "late") for edge in stage["upstream"]]
-            if not entry and stage["topic"]:
-                arrows.append(Arrow(key, topic(stage["topic"])))
+            if not entry and place:
+                arrows.append(Arrow(key, topic(place)))
     return list(boxes.values()), arrows
 
 

@@ -82,8 +82,7 @@ def _overview(fleet: Fleet, identity: Identity) -> str:
 
 def _plan(fleet: Fleet, identity: Identity, plan: Mapping[str, Any] | None) -> str:
     steps: list[dict[str, Any]] = documents.operators(fleet, identity)["operators"]  # type: ignore[assignment]
-    total = sum(sum(snapshot.measured.loop.values()) for snapshot in fleet.snapshots.values()) / 1e6
-    share = {row["operator"]: row["seconds"] / total if total else 0.0 for row in steps}
+    share = {row["operator"]: row["busy_share"] for row in steps}
     drawing = (
         ""
         if plan is None
@@ -104,8 +103,8 @@ def _plan(fleet: Fleet, identity: Identity, plan: Mapping[str, Any] | None) -> s
     ]
     return (
         drawing
-        + _table("Steps: share of the workers' time since they started, and what became of rows", rows)
-        + _table("Where the time of the workers goes", time_rows)
+        + _table("Steps: share of the workers' time lately, seconds in all, and what became of rows", rows)
+        + _table("Where the time of the workers went lately", time_rows)
     )
 
 

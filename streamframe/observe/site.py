@@ -16,15 +16,19 @@ import binascii
 import hmac
 import ipaddress
 import json
+import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from streamframe.core.errors import ConfigError
+
+LOGGER: Final = logging.getLogger("streamframe.observe")
 
 CONCURRENT_MAX: Final = 8
 """Requests that are answered at once."""
@@ -116,8 +120,10 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     allow_reuse_address = True
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A visitor who went away is nobody's error."""
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection; a visitor who went away is nobody's error."""
+        with suppress(ConnectionError):
+            super().finish_request(request, client_address)
 
 
 def _handler(respond: Respond, host: str, token: str) -> type[BaseHTTPRequestHandler]:
@@ -141,9 +147,13 @@ def _handler(respond: Respond, host: str, token: str) -> type[BaseHTTPRequestHan
                 self._send(Answer.text("too many requests at once", HTTPStatus.SERVICE_UNAVAILABLE))
             else:
                 try:
-                    self._send(respond(request))
+                    answer = respond(request)
+                except Exception:
+                    LOGGER.exception("the status page cannot answer %s", request.path)
+                    answer = Answer.text("this page has failed; the log says why", HTTPStatus.INTERNAL_SERVER_ERROR)
                 finally:
                     places.release()
+                self._send(answer)
 
         do_HEAD = do_GET  # noqa: N815 - as above
 
