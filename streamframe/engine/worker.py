@@ -29,18 +29,16 @@ from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.bounded import BoundedRun, without_mark
 from streamframe.engine.commit import CommitCycle
+from streamframe.engine.ownership import Ownership
 from streamframe.engine.portrait import WorkTally, add_counts, worker_snapshot
 from streamframe.engine.snapshot import Snapshot
 from streamframe.engine.task import Task, TaskState
 from streamframe.operators.program import ColumnPruned, Program, TaskContext
-from streamframe.plan.topology import SubTopology, Topology
+from streamframe.plan.topology import Topology
 from streamframe.state.store import StoreReader
 
 ROLLBACKS_MAX: Final = 8
 """Transactions that may fail in a row before the worker gives up and is restarted."""
-
-PARTIAL_ASSIGNMENT_PATIENCE: Final = 60 * MICROS_PER_SECOND
-"""How long a task may lack one of its input partitions: rebalances move partitions one by one."""
 
 STORE_PATIENCE: Final = 60 * MICROS_PER_SECOND
 """How long a store may be held by the previous owner on the same machine."""
@@ -81,7 +79,7 @@ class Worker:
         self.spec = spec
         self._make_program = make_program
         self.tasks: dict[TaskId, Task] = {}
-        self.owned: set[TopicPartition] = set()
+        self.ownership = Ownership(spec.topology, spec.task_counts)
         self.commit = CommitCycle()
         self.now = 0
         self.last_commit_at = 0
@@ -95,14 +93,8 @@ class Worker:
         self.stopping = False
         self.exited = False
         self.closing: set[TaskId] = set()
-        self.partial_since: int | None = None
         self.tally = WorkTally()
-        self.sub_by_topic: dict[str, SubTopology] = {}
         self.bound = self._bounded_run()
-        for sub in spec.topology.sub_topologies:
-            for topic in sub.topics:
-                assert topic not in self.sub_by_topic, f"{topic} is read by two sub-topologies"
-                self.sub_by_topic[topic] = sub
 
     def _bounded_run(self) -> BoundedRun | None:
         if self.spec.bounded is None:
@@ -368,10 +360,9 @@ class Worker:
     # -- ownership ---------------------------------------------------------------------------------
 
     def _assigned(self, event: ev.PartitionsAssigned) -> list[cmd.Command]:
-        self.owned |= set(event.partitions)
         self.tally.ever_assigned = True
         commands: list[cmd.Command] = []
-        for task_id in self._complete_tasks():
+        for task_id in self.ownership.give(event.partitions, self.now):
             if task_id in self.tasks:
                 continue
             task = Task(
@@ -380,47 +371,21 @@ class Worker:
                 open_program=self._open_program,
             )
             self.tasks[task_id] = task
-            if self.rolling_back:
-                commands += task.suspend()
-            else:
-                commands += task.begin()
-        self.partial_since = self.now if self._partial() else None
+            commands += task.suspend() if self.rolling_back else task.begin()
         return commands
 
-    def _complete_tasks(self) -> list[TaskId]:
-        found: list[TaskId] = []
-        for sub in self.spec.topology.sub_topologies:
-            for partition in range(self.spec.task_counts[sub.id]):
-                if all(TopicPartition(topic, partition) in self.owned for topic in sub.topics):
-                    found.append(TaskId(sub.id, partition))
-        return found
-
-    def _partial(self) -> list[TopicPartition]:
-        complete = {tp for task_id in self._complete_tasks() for tp in self._inputs_of(task_id)}
-        return sorted(self.owned - complete)
-
-    def _inputs_of(self, task_id: TaskId) -> list[TopicPartition]:
-        topics = self.spec.topology.sub_topologies[task_id.sub_topology].topics
-        return [TopicPartition(topic, task_id.partition) for topic in topics]
-
     def _check_partial(self) -> list[cmd.Command]:
-        if self.partial_since is None or self.now - self.partial_since < PARTIAL_ASSIGNMENT_PATIENCE:
-            return []
-        lonely = self._partial()
-        if not lonely:
-            self.partial_since = None
-            return []
-        return self._fail(
-            TopologyMismatch(
-                "partitions that belong together were assigned to different workers",
-                hint="use the 'range' assignor (the default) on every member of the group",
-                partitions=", ".join(map(str, lonely)),
-            )
-        )
+        try:
+            self.ownership.check(self.now)
+        except TopologyMismatch as error:
+            return self._fail(error)
+        return []
+
+    def _let_go(self, partitions: tuple[TopicPartition, ...]) -> None:
+        self.closing |= {task_id for task_id in self.ownership.take(partitions) if task_id in self.tasks}
 
     def _revoked(self, event: ev.PartitionsRevoked) -> list[cmd.Command]:
-        self.owned -= set(event.partitions)
-        self.closing |= self._tasks_of(event.partitions)
+        self._let_go(event.partitions)
         if self.rolling_back:
             return []  # They are closed, with nothing committed, when the rollback is answered.
         if self.commit.in_flight is not None:
@@ -430,9 +395,8 @@ class Worker:
         return self._close_closing()
 
     def _lost(self, event: ev.PartitionsLost) -> list[cmd.Command]:
-        self.owned -= set(event.partitions)
         spoiled = not self.rolling_back and any(task.ahead for task in self.tasks.values())
-        self.closing |= self._tasks_of(event.partitions)
+        self._let_go(event.partitions)
         commands = self._close_closing()
         if spoiled or self.commit.in_flight is not None:
             commands += self._roll_back("partitions were lost", cmd.Abort(epoch=self.epoch + 1))
@@ -553,12 +517,8 @@ class Worker:
         return [self.tasks[task_id] for task_id in sorted(self.tasks)]
 
     def _task_of(self, tp: TopicPartition) -> Task | None:
-        sub = self.sub_by_topic.get(tp.topic)
-        return self.tasks.get(TaskId(sub.id, tp.partition)) if sub else None
-
-    def _tasks_of(self, partitions: tuple[TopicPartition, ...]) -> set[TaskId]:
-        ids = {TaskId(self.sub_by_topic[tp.topic].id, tp.partition) for tp in partitions}
-        return {task_id for task_id in ids if task_id in self.tasks}
+        task_id = self.ownership.task_of(tp)
+        return self.tasks.get(task_id) if task_id is not None else None
 
     @property
     def state(self) -> str:
@@ -569,7 +529,7 @@ class Worker:
             return "draining"
         if not self.tally.ever_assigned:
             return "starting"
-        if self.partial_since is not None or self.closing:
+        if self.ownership.is_partial or self.closing:
             return "rebalancing"
         return "running" if all(task.running for task in self.tasks.values()) else "restoring"
 

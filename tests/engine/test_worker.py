@@ -11,10 +11,10 @@ from streamframe.core.errors import RecordError, StateError, TopologyMismatch, U
 from streamframe.core.ids import NO_OFFSET, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
+from streamframe.engine.ownership import PARTIAL_ASSIGNMENT_PATIENCE
 from streamframe.engine.ports import ChangelogBounds, Committed
 from streamframe.engine.worker import (
     DAMAGED_MAX,
-    PARTIAL_ASSIGNMENT_PATIENCE,
     ROLLBACKS_MAX,
     Worker,
 )
