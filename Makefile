@@ -12,7 +12,7 @@ READY := $(VENV)/.ready-$(firstword $(shell cksum < pyproject.toml))
 SOURCES := $(wildcard streamframe tests topologies benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-kafka lint types fmt docs bench ci clean
+.PHONY: help setup demo test test-fast test-kafka lint types fmt docs bench profile ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -52,8 +52,12 @@ fmt: $(READY) ## repair what ruff can repair
 docs: $(READY) ## run every code block of the documentation
 	$(BIN)/pytest tests/test_docs.py $(ARGS)
 
-bench: $(READY) ## measure, and write a result file
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(READY) ## measure on a real broker, verify, and write docs/benchmarks.md (PEERS=1: peers too)
+	PEERS=$(PEERS) $(BIN)/python -m benchmarks $(ARGS)
+
+profile: $(READY) ## a flame graph of a running worker: profile.svg (ARGS="--case map")
+	@$(BIN)/py-spy --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet py-spy
+	$(BIN)/python -m benchmarks profile $(ARGS)
 
 ci: ## what CI runs
 	.ci/run

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from confluent_kafka import Producer
 
@@ -27,6 +28,7 @@ class Workload:
         partitions: Partitions of the topic.
         span_s: Seconds of event time that the records cover.
         disorder_ms: Bound of the disorder of event time.
+        skew: Exponent of a Zipf distribution of users; 0 makes all equally frequent.
         seed: Of the random generator.
     """
 
@@ -35,6 +37,7 @@ class Workload:
     partitions: int = 4
     span_s: int = 300
     disorder_ms: int = 1_000
+    skew: float = 0.0
     seed: int = 1
 
     def frame(self) -> pd.DataFrame:
@@ -44,7 +47,7 @@ class Workload:
         steady = START_MS + (np.arange(n, dtype=np.int64) * (self.span_s * 1_000)) // max(1, n)
         return pd.DataFrame(
             {
-                "user": rng.integers(0, self.users, n),
+                "user": self._users(rng),
                 "page": rng.integers(0, 50, n),
                 "cents": rng.integers(0, 10_000, n),
                 "country": rng.integers(0, len(COUNTRIES), n),
@@ -52,6 +55,13 @@ class Workload:
                 "ts": steady - rng.integers(0, self.disorder_ms + 1, n),
             }
         )
+
+    def _users(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        if self.skew == 0:
+            return rng.integers(0, self.users, self.records)
+        weights = 1.0 / np.arange(1, self.users + 1) ** self.skew
+        cumulated = np.cumsum(weights)
+        return np.searchsorted(cumulated, rng.random(self.records) * cumulated[-1])
 
 
 def produce(bootstrap: str, topic: str, frame: pd.DataFrame, *, partitions: int) -> pd.Series:
