@@ -43,6 +43,7 @@ class Campaign:
         workers: Worker processes.
         kills: How many of them get SIGKILL.
         pause: Mean seconds between kills.
+        stall: Instead of killing workers, stop them (SIGSTOP) for so many seconds and let them go on: zombies.
         state: ``kept``, ``wiped`` or ``rolled-back`` at every kill.
         seed: Of the moments and victims.
     """
@@ -52,6 +53,7 @@ class Campaign:
     workers: int = 2
     kills: int = 5
     pause: float = 1.5
+    stall: float = 0.0
     state: str = "kept"
     seed: int = 1
 
@@ -115,10 +117,24 @@ def _kill_workers(process: subprocess.Popen[bytes], campaign: Campaign, state: P
         # Before the first worker has taken its place, the only child is the one that looks at the program.
         if not workers or process.poll() is not None or not list(state.glob("*/workers/*.lock")):
             continue
-        rng.choice(workers).send_signal(signal.SIGKILL)
+        victim = rng.choice(workers)
         killed += 1
+        if campaign.stall:
+            _stall(victim, campaign.stall)
+            continue
+        victim.send_signal(signal.SIGKILL)
         _treat_state(campaign.state, state, copy, rng)
     return killed
+
+
+def _stall(worker: psutil.Process, seconds: float) -> None:
+    """Stop a worker for longer than its session: it loses its partitions and does not know it."""
+    try:
+        worker.suspend()
+        time.sleep(seconds)
+        worker.resume()
+    except psutil.NoSuchProcess:
+        return
 
 
 def _workers_of(pid: int) -> list[psutil.Process]:
@@ -237,6 +253,7 @@ def main() -> int:
     parser.add_argument("--pause", type=float, default=1.5)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--state", choices=("kept", "wiped", "rolled-back"), default="kept")
+    parser.add_argument("--stall", type=float, default=0.0, help="stop workers for so many seconds, do not kill them")
     parser.add_argument("--keys", default="user")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1)
@@ -253,6 +270,7 @@ def main() -> int:
                 workers=args.workers,
                 kills=args.kills,
                 pause=args.pause,
+                stall=args.stall,
                 state=args.state,
                 seed=args.seed + number,
             )
