@@ -276,7 +276,7 @@ def main() -> int:
             )
             verdict = run_campaign(broker, campaign, f"campaign-{number}")
             failed += not verdict.perfect
-            print(f"{'ok  ' if verdict.perfect else 'FAIL'} seed={campaign.seed} {verdict}", flush=True)
+            print(f"{'ok  ' if verdict.perfect else 'FAIL'} seed={campaign.seed} {verdict}", flush=True)  # noqa: T201 - a command's output
     return int(failed > 0)
 
 
