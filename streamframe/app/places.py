@@ -24,3 +24,8 @@ def worker_port(settings: TelemetrySettings, slot: int) -> int:
         (9466, 0)
     """
     return settings.port + 1 + slot if settings.port else 0
+
+
+def pages_directory(settings: StateSettings) -> Path:
+    """Return where running programs of this machine write down the addresses of their pages."""
+    return state_root(settings) / ".pages"

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from streamframe.app.application import App
 from streamframe.app.stored_rows import StorePlace, aggregate_place, open_aggregate, rows_of, store_places
-from streamframe.core.errors import ConfigError
+from streamframe.core.errors import ConfigError, StateError
 from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import Settings
 from streamframe.kafka.admin import TopicAdmin
@@ -69,6 +69,23 @@ class StateView:
                     row["rows"] = 0 if rows is None else len(rows)
                     if rows is not None and place.declaration.windowed:
                         row["windows"] = len(rows.columns["window_start"].unique())
+                yield row
+
+    def verify(self) -> Iterator[Mapping[str, object]]:
+        """Yield one row per store and task: whether everything in its changelog can be read, and fits the program."""
+        for name, place in sorted(self._places.items()):
+            for partition in range(self._counts.get(place.declaration.changelog, 0)):
+                row: dict[str, object] = {"store": name, "task": f"{place.sub.id}_{partition}", "rows": None}
+                try:
+                    store = self._content(place, partition)
+                    row["entries"] = len(store.content())
+                    if isinstance(place.declaration.node, Aggregate):
+                        rows = self._aggregate(place, partition, store).present()
+                        row["rows"] = 0 if rows is None else len(rows)
+                    row["problem"] = None
+                except StateError as error:
+                    row["entries"] = row.get("entries")
+                    row["problem"] = error.message
                 yield row
 
     def scan(self, store: str, key: Mapping[str, str] = MappingProxyType({})) -> Iterator[Mapping[str, object]]:

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
+from streamframe.app.places import pages_directory
 from streamframe.core.errors import ConfigError, StoreUnavailable
 from streamframe.core.settings import Settings, TelemetrySettings
 from streamframe.observe.exposition import SupervisorCollector, page_of
@@ -69,6 +70,9 @@ class SupervisorPage:
             token=self._settings.token,
         )
 
+        self._note = pages_directory(settings.state) / f"{application}-{os.getpid()}.json"
+        self._write_note(application)
+
     @property
     def url(self) -> str:
         """Where the page is."""
@@ -97,8 +101,16 @@ class SupervisorPage:
     def close(self) -> None:
         """Stop serving, and take back the list of addresses."""
         self._site.close()
+        self._note.unlink(missing_ok=True)
         if self._settings.targets_file:
             Path(self._settings.targets_file).unlink(missing_ok=True)
+
+    def _write_note(self, application: str) -> None:
+        """Write down where the page is, for ``streamframe status``; failing to is no reason not to run."""
+        note = {"application": application, "pid": os.getpid(), "url": self.url}
+        with suppress(OSError):
+            self._note.parent.mkdir(parents=True, exist_ok=True)
+            self._note.write_text(json.dumps(note) + "\n", encoding="utf-8")
 
     def _write_targets(self) -> None:
         """Keep the file of addresses up to date; it is replaced as a whole, so a reader sees an old or a new one."""

@@ -21,7 +21,23 @@ from streamframe.cli.exit_codes import INTERRUPTED, USAGE
 from streamframe.core.errors import StreamFrameError
 from streamframe.core.suggest import did_you_mean
 
-COMMANDS: Final = ("run", "demo", "describe", "check", "reset", "state", "config", "broker", "version")
+COMMANDS: Final = (
+    "run",
+    "demo",
+    "describe",
+    "check",
+    "status",
+    "lag",
+    "topics",
+    "state",
+    "dead-letters",
+    "reset",
+    "config",
+    "metrics",
+    "broker",
+    "completion",
+    "version",
+)
 """In the order of the help; each is a module of this package with ``add_parser`` and ``run``."""
 
 PACKAGE: Final = "streamframe.cli"
@@ -121,8 +137,9 @@ def _add_debug(parser: argparse.ArgumentParser) -> None:
 
 def command_modules() -> dict[str, ModuleType]:
     """Return the modules of the commands that are installed, by name."""
-    names = [name for name in COMMANDS if importlib.util.find_spec(f"{PACKAGE}.{name}") is not None]
-    return {name: importlib.import_module(f"{PACKAGE}.{name}") for name in names}
+    modules = {name: f"{PACKAGE}.{name.replace('-', '_')}" for name in COMMANDS}
+    installed = {name: module for name, module in modules.items() if importlib.util.find_spec(module) is not None}
+    return {name: importlib.import_module(module) for name, module in installed.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

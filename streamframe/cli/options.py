@@ -65,6 +65,12 @@ def add_state(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", metavar="DIR", help="directory of local state")
 
 
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add how rows are printed."""
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What everything but the program says about settings.

@@ -1,4 +1,4 @@
-"""``streamframe state ls|get|scan``: look into the state of a program, read-only.
+"""``streamframe state ls|get|scan|verify``: look into the state of a program, read-only.
 
 Rows come from the app as mappings of column to value; this module only prints them.
 """
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Final
 
-from streamframe.cli.options import add_connection, add_program, add_state, sources_of
-from streamframe.core.errors import ConfigError
+from streamframe.cli.options import add_connection, add_format, add_program, add_state, sources_of
+from streamframe.core.errors import ConfigError, StateError
 
 ROWS_DEFAULT: Final = 20
 _WIDTHS_FROM_ROWS: Final = 1_000
@@ -24,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add ``state`` and its three commands."""
     parser = subparsers.add_parser(
         "state",
-        help="look into the state of a program: ls, get, scan",
+        help="look into the state of a program: ls, get, scan, verify",
         description="Look into the state of a program without disturbing it: the changelog topics are read to their "
         "ends, so what is shown is what was committed, wherever the workers are.",
         epilog="examples:\n"
@@ -42,7 +42,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     scan = commands.add_parser(
         "scan", help="print rows of a store", description="Print rows of a store, in store order."
     )
-    for command in (ls, get, scan):
+    verify = commands.add_parser(
+        "verify",
+        help="read all of it, and say what is damaged or of another program",
+        description="Read every changelog to its end, decode everything in it, and compare it with what the program "
+        "would store. Exit code 8 when something cannot be read or does not fit.",
+    )
+    for command in (ls, get, scan, verify):
         add_program(command)
     for command in (get, scan):
         command.add_argument("store", metavar="STORE", help="name of the store: the name= of its step")
@@ -50,8 +56,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     scan.add_argument(
         "--limit", metavar="N", type=int, default=ROWS_DEFAULT, help="rows at most, 0: all (default: %(default)s)"
     )
-    for command in (ls, get, scan):
-        command.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    for command in (ls, get, scan, verify):
+        add_format(command)
         add_state(command)
         add_connection(command)
 
@@ -69,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
     app = load_app(ProgramRef(args.program, args.app))
     with open_state(app, sources.resolve(app.settings_overrides).settings) as state:
+        if args.state_command == "verify":
+            return _verify(state.verify(), form=args.format)
         match args.state_command:
             case "ls":
                 rows: Iterable[Mapping[str, object]] = state.stores()
@@ -80,6 +88,16 @@ def run(args: argparse.Namespace) -> int:
     if count == 0:
         print("no rows", file=sys.stderr)
     return int(count == 0 and args.state_command == "get")
+
+
+def _verify(rows: Iterable[Mapping[str, object]], *, form: str) -> int:
+    from streamframe.cli.tables import print_table
+
+    found = list(rows)
+    print_table(found, form=form)
+    bad = sum(row["problem"] is not None for row in found)
+    print(f"{len(found)} stores of tasks verified, {bad} with a problem", file=sys.stderr)
+    return StateError.exit_code if bad else 0
 
 
 def print_rows(rows: Iterable[Mapping[str, object]], *, form: str) -> int:

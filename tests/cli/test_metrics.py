@@ -1,0 +1,19 @@
+"""The list of metrics, in three forms."""
+
+import json
+
+from streamframe.cli.main import main
+from streamframe.core.metric_catalogue import METRICS
+
+
+def test_every_metric_is_listed_in_every_form(capsys):
+    for form in ("text", "json", "markdown"):
+        assert main(["metrics", "list", "--format", form]) == 0
+        shown = capsys.readouterr().out
+        assert all(metric.name in shown for metric in METRICS)
+
+
+def test_json_has_the_same_keys_in_every_line(capsys):
+    assert main(["metrics", "list", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {tuple(row) for row in rows} == {("name", "type", "labels", "process", "meaning", "buckets")}
