@@ -30,14 +30,19 @@ def main(bootstrap: str, protocol: str, topic: str, output: str) -> None:
     producer.begin_transaction()
     producer.produce(output, b"work of a zombie")
     producer.flush(10)
-    print("ready", flush=True)
+    _say("ready")
     sys.stdin.readline()
     try:
         producer.send_offsets_to_transaction([TopicPartition(topic, 0, 1)], consumer.consumer_group_metadata(), 10)
         producer.commit_transaction(10)
-        print("committed", flush=True)
+        _say("committed")
     except KafkaException as error:
-        print("refused", error.args[0].name(), flush=True)
+        _say(f"refused {error.args[0].name()}")
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
