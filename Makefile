@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # One stamp per content of pyproject.toml: a checkout that only touches the file installs nothing.
 READY := $(VENV)/.ready-$(firstword $(shell cksum < pyproject.toml))
-SOURCES := $(wildcard streamframe tests topologies benchmarks)
+SOURCES := $(wildcard streamframe tests topologies benchmarks grafana)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-kafka lint types fmt docs bench profile ci clean
@@ -58,6 +58,9 @@ bench: $(READY) ## measure on a real broker, verify, and write docs/benchmarks.m
 profile: $(READY) ## a flame graph of a running worker: profile.svg (ARGS="--case map")
 	@$(BIN)/py-spy --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet py-spy
 	$(BIN)/python -m benchmarks profile $(ARGS)
+
+dashboards: $(READY) ## write dashboards and alert rules from their source in grafana/
+	$(BIN)/python -m grafana
 
 ci: ## what CI runs
 	.ci/run
