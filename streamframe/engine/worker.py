@@ -164,9 +164,16 @@ class Worker:
                 assert_never(event)
 
     def _after_exit(self, event: ev.Event) -> list[cmd.Command]:
-        if isinstance(event, ev.StoreOpened):
-            return [cmd.CloseStore(task=event.task, store=event.store)]
-        return []
+        """Answers that are still on their way, and failures of the last commands: those end the work badly."""
+        match event:
+            case ev.StoreOpened():
+                return [cmd.CloseStore(task=event.task, store=event.store)]
+            case ev.Failed():
+                return [cmd.Fail(error=event.error)]
+            case ev.TransactionFailed() | ev.ProducerLost():
+                return [cmd.Fail(error=Unavailable("the worker could not end in order", reason=event.reason))]
+            case _:
+                return []
 
     # -- work --------------------------------------------------------------------------------------
 

@@ -290,6 +290,22 @@ def test_stopping_when_the_last_commit_fails_exits_without_it() -> None:
     assert isinstance(after[-1], cmd.Exit)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        ev.Failed(error=Unavailable("the disk is full")),
+        ev.ProducerLost(reason="fenced"),
+        ev.TransactionFailed(reason="rebalanced"),
+    ],
+)
+def test_what_fails_among_the_last_commands_ends_the_worker(event: ev.Event) -> None:
+    """The rest of the list, with the exit in it, was dropped: without another order the worker would never end."""
+    found = running()
+    found.handle(ev.StopRequested())
+
+    assert of(cmd.Fail, found.handle(event))
+
+
 def test_a_damaged_store_sends_all_tasks_back_when_there_is_uncommitted_work() -> None:
     found = running()
     found.handle(ev.RecordsRead(batch=batch(IN1, 0)))
