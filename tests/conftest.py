@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from streamframe.core import acceleration
 
 if TYPE_CHECKING:
     from streamframe.testing import KafkaBroker
@@ -28,6 +31,17 @@ def kafka() -> Iterator[KafkaBroker]:
 
     with KafkaBroker() as broker:
         yield broker
+
+
+def pytest_configure() -> None:
+    """Refuse to call a run on the pure path one on the native path."""
+    if os.environ.get("STREAMFRAME_NATIVE") == "1" and acceleration.native is None:
+        raise pytest.UsageError(f"STREAMFRAME_NATIVE=1, but the data path is {acceleration.description}")
+
+
+def pytest_report_header() -> str:
+    """Say which data path is tested."""
+    return f"data path: {acceleration.description}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from streamframe.core.acceleration import native
 from streamframe.core.ids import Offset, TopicPartition
 
 Int64Array = npt.NDArray[np.int64]
@@ -149,3 +150,10 @@ class OutputBatch:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the values."""
+        if native is not None and isinstance(self.values, native.Payloads):
+            return self.values.nbytes
+        return sum(len(value) for value in self.values if value is not None)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from streamframe.core.acceleration import native
 from streamframe.core.batch import RecordBatch
 from streamframe.serde.base import Columns
 from streamframe.serde.pandas_frames import to_pandas
@@ -76,7 +77,11 @@ class Origin:
     def keys(self) -> Sequence[bytes | None]:
         """Return the raw key of each row's record."""
         keys = self.batch.keys()
-        return keys if self.positions is None else [keys[position] for position in self.positions.tolist()]
+        if self.positions is None:
+            return keys
+        if native is not None and isinstance(keys, native.Payloads):
+            return keys.take(self.positions)
+        return [keys[position] for position in self.positions.tolist()]
 
     def position(self, row: int) -> int:
         """Return the position in the batch of the record of one row."""

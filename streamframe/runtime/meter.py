@@ -210,8 +210,7 @@ class Meter:
     def produced(self, batch: OutputBatch) -> None:
         """Count records handed to the producer."""
         records, size = self._produced.get(batch.topic, (0, 0))
-        values = batch.values if None not in batch.values else [value for value in batch.values if value is not None]
-        self._produced[batch.topic] = (records + len(batch), size + sum(map(len, values)))  # type: ignore[arg-type]
+        self._produced[batch.topic] = (records + len(batch), size + batch.size_bytes)
         if batch.topic == self._dead_letter_topic:
             self._note_dead_letters(batch)
 

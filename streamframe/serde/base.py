@@ -65,7 +65,7 @@ class Decoder(Protocol):
 class Encoder(Protocol):
     """Turns columns into payloads."""
 
-    def encode(self, columns: Mapping[str, pa.Array]) -> list[bytes | None]:
+    def encode(self, columns: Mapping[str, pa.Array]) -> Sequence[bytes | None]:
         """Return one payload for each row."""
         ...
 

@@ -31,12 +31,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streamframe.core.acceleration import native
 from streamframe.serde.json_encode import json_values
+from streamframe.serde.json_native import native_payloads
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
-def encode_keys(columns: Sequence[pa.Array]) -> list[bytes | None]:
+def encode_keys(columns: Sequence[pa.Array]) -> Sequence[bytes | None]:
     """Return the key of each row.
 
     Args:
@@ -55,7 +57,7 @@ def encode_keys(columns: Sequence[pa.Array]) -> list[bytes | None]:
     return list(map(_ENCODE, zip(*map(json_values, unsigned_zero), strict=True)))
 
 
-def _single(column: pa.Array) -> list[bytes | None]:
+def _single(column: pa.Array) -> Sequence[bytes | None]:
     kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_nested(kind):
         return [None if value is None or value != value else _ENCODE(value) for value in json_values(column)]
@@ -63,7 +65,7 @@ def _single(column: pa.Array) -> list[bytes | None]:
         column = column.view(pa.int64())
     if not pa.types.is_large_binary(kind):
         column = pc.cast(column, pa.large_string()).cast(pa.large_binary())
-    return column.to_pylist()
+    return column.to_pylist() if native is None else native_payloads(column)
 
 
 def _without_negative_zero(column: pa.Array) -> pa.Array:

@@ -16,8 +16,7 @@ from streamframe.core.schema import field_of
 from streamframe.core.serde_spec import SerdeSpec
 from streamframe.core.suggest import did_you_mean
 from streamframe.serde.base import Decoder, Encoder
-from streamframe.serde.json_decode import JsonDecoder
-from streamframe.serde.json_encode import JsonEncoder
+from streamframe.serde.json_native import json_decoder, json_encoder
 from streamframe.serde.single_column import SingleColumnDecoder, SingleColumnEncoder, check_single_column
 
 
@@ -68,8 +67,8 @@ def _single_column(name: str, kind: pa.DataType) -> _Serde:
 
 _SERDES: Final[dict[str, _Serde]] = {
     "json": _Serde(
-        decoder=lambda _spec, schema, fields: JsonDecoder(schema, fields),
-        encoder=lambda spec, schema: JsonEncoder(schema, iso=spec.option("iso") is True),
+        decoder=lambda _spec, schema, fields: json_decoder(schema, fields),
+        encoder=lambda spec, schema: json_encoder(schema, iso=spec.option("iso") is True),
     ),
     "raw": _single_column("raw", pa.large_binary()),
     "string": _single_column("string", pa.large_string()),

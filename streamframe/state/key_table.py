@@ -6,6 +6,9 @@ Three ways to the same answer, chosen by the key types:
 * one text column, or several columns of any kind: the stable hash is the code, and the full key is
   compared for every row. Keys that share a hash, and very long ones, go through a dict.
 
+The native path looks keys up in, and adds them to, the same arrays; batches with keys that are odd (very long, or with
+the hash of another) take the way described here. Slots and bytes do not depend on the path.
+
 A batch that repeats its keys is first reduced to its distinct keys by Arrow; whether that pays is
 judged from earlier batches, and never changes the answer.
 """
@@ -19,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streamframe.core.acceleration import native
 from streamframe.state.key_words import (
     Int64s,
     KeyColumn,
@@ -30,6 +34,7 @@ from streamframe.state.key_words import (
     key_column,
     key_type,
     missing,
+    native_key_column,
     normalise,
 )
 from streamframe.state.slot_index import SlotIndex
@@ -174,9 +179,43 @@ class KeyTable:
         by_words: Callable[[WordColumn, pa.Array], Rows],
         by_rows: Callable[[list[KeyColumn]], Rows],
     ) -> Rows:
-        column = columns[0]
-        if not len(column):
+        if not len(columns[0]):
             return np.zeros(0, np.intp)
+        slots = self._slots_natively(columns, insert=by_rows == self._insert_rows)
+        return self._slots_by_numpy(columns, by_words, by_rows) if slots is None else slots
+
+    def _slots_natively(self, columns: list[pa.Array], *, insert: bool) -> Rows | None:
+        """Return the slot of each row, -1 where the key is unknown and stays so; ``None``: this is done by numpy."""
+        if native is None or self._rows is None or self._odd or self._hash is not hash_words:
+            return None
+        parts = [native_key_column(column) for column in columns]
+        if None in parts:
+            return None
+        table, shift = self._index.places
+        arena, starts, masked = self._rows.arena
+        batch = native.KeyBatch(parts, masked)
+        found = batch.lookup(table, shift, self._index.codes, arena, starts)
+        if found is None:
+            return None
+        slots, new, words = np.frombuffer(found[0], np.int64), found[1], found[2]
+        if new and not insert:
+            return np.where(slots < len(self), slots, -1)
+        if new:
+            codes, end = self._index.make_room(new), self._rows.make_room(new, words)
+            table, shift = self._index.places
+            arena, starts, _ = self._rows.arena
+            batch.append(table, shift, codes, arena, starts, len(self), end)
+            self._index.appended(new)
+            self._rows.appended(new, words)
+        return slots
+
+    def _slots_by_numpy(
+        self,
+        columns: list[pa.Array],
+        by_words: Callable[[WordColumn, pa.Array], Rows],
+        by_rows: Callable[[list[KeyColumn]], Rows],
+    ) -> Rows:
+        column = columns[0]
         if len(columns) > 1:
             return by_rows([key_column(part) for part in columns])
         if pa.types.is_dictionary(column.type):

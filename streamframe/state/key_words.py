@@ -140,6 +140,28 @@ def key_column(column: pa.Array) -> KeyColumn:
     return _text_column(column, nulls) if is_text(column.type) else _word_column(column, nulls)
 
 
+def native_key_column(column: pa.Array) -> tuple[Any, ...] | None:
+    """Return a column that ``normalise`` returned as the native lookup takes it; ``None``: it does not.
+
+    Text is its bounds, its bytes and a byte a row, 1 for null; a fixed-width value is its words, nulls and scale.
+    """
+    kind = column.type
+    nulls = None
+    if column.null_count:
+        nulls = np.asarray(column.is_null().to_numpy(zero_copy_only=False), np.bool_).view(np.uint8)
+    if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
+        buffers = column.buffers()
+        if buffers[1] is None or buffers[2] is None:
+            return None
+        bounds = np.frombuffer(buffers[1], "<i8", len(column) + 1, column.offset * 8)
+        first, last = int(bounds[0]), int(bounds[-1])
+        return bounds - first if first else bounds, np.frombuffer(buffers[2], np.uint8, last - first, first), nulls
+    if is_text(kind) or pa.types.is_dictionary(kind):
+        return None
+    part = _word_column(column, None if nulls is None else nulls.view(np.bool_))
+    return part.words, nulls, part.scale
+
+
 def hash_keys(columns: Sequence[pa.Array]) -> Words:
     """Return the stable 64-bit hash of each row of ``columns``.
 

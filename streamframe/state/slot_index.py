@@ -46,6 +46,25 @@ class SlotIndex:
         """The code of every slot (a view)."""
         return self._codes[: self._count]
 
+    @property
+    def places(self) -> tuple[npt.NDArray[Any], int]:
+        """The table of places, and by how much a mixed code is shifted to give the first of them."""
+        return self._table, int(self._shift)
+
+    def make_room(self, count: int) -> Int64s:
+        """Make room for so many codes more, and return all codes with that room: for somebody who appends himself."""
+        wanted = self._count + count
+        if wanted > len(self._codes):
+            grown = np.zeros(max(2 * len(self._codes), wanted), np.int64)
+            grown[: self._count] = self.codes
+            self._codes = grown
+        self._reserve(wanted)
+        return self._codes
+
+    def appended(self, count: int) -> None:
+        """Take note that so many codes were put behind the others, and into the table."""
+        self._count += count
+
     def lookup(self, codes: Int64s) -> Rows:
         """Return the slot of each code, -1 where there is none."""
         home = self._home(codes)
@@ -73,7 +92,7 @@ class SlotIndex:
         A code that occurs twice gets two slots, of which lookups find one, always the same.
         """
         slots = self._extend(codes)
-        self._reserve()
+        self._reserve(self._count)
         self._place(codes, slots)
         return slots
 
@@ -96,9 +115,9 @@ class SlotIndex:
         self._codes[first : self._count] = codes
         return np.arange(first, self._count, dtype=np.intp)
 
-    def _reserve(self) -> None:
+    def _reserve(self, count: int) -> None:
         size = len(self._table)
-        while self._count * (3 if self._count <= _SPARSE_ROWS else 2) > size:
+        while count * (3 if count <= _SPARSE_ROWS else 2) > size:
             size *= 4 if size < 1 << 16 else 2
         if size == len(self._table):
             return

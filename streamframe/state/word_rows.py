@@ -53,6 +53,21 @@ class WordRows:
         """Bytes of memory held."""
         return self._arena.nbytes + self._starts.nbytes
 
+    @property
+    def arena(self) -> tuple[Words, Int64s, bool]:
+        """The words of all rows, where each row begins, and whether rows begin with a mask word (views)."""
+        return self._arena, self._starts, self._masked
+
+    def make_room(self, rows: int, words: int) -> int:
+        """Make room for rows of so many words, and return where they begin: for somebody who appends himself."""
+        self._make_room(rows, words)
+        return self._end
+
+    def appended(self, rows: int, words: int) -> None:
+        """Take note that so many rows were put behind the others."""
+        self._count += rows
+        self._end += words
+
     def heads(self, columns: Sequence[KeyColumn]) -> list[Words]:
         """Return the mask and head words of a batch."""
         words: list[Words] = []

@@ -133,16 +133,16 @@ class TopologyTest:
         found = from_pandas(rows[[field.name for field in fields]])
         # Integers may stand for times, as they do in JSON.
         columns = {field.name: found[field.name].cast(field.type) for field in fields}
-        return encoder_for(source.serde, pa.schema(fields)).encode(columns), columns
+        return list(encoder_for(source.serde, pa.schema(fields)).encode(columns)), columns
 
     @staticmethod
     def _keys(
         source: Source, key: str | Sequence[bytes | None] | None, columns: Mapping[str, pa.Array], count: int
     ) -> list[bytes | None]:
         if key is None and source.key and columns:
-            return encode_keys([columns[name] for name in source.key])
+            return list(encode_keys([columns[name] for name in source.key]))
         if isinstance(key, str):
-            return encode_keys([columns[key]])
+            return list(encode_keys([columns[key]]))
         if key is None:
             return [None] * count
         return list(key)

@@ -1,0 +1,61 @@
+"""Keys get the same slots, in the same order, with the same words, whichever path looks them up."""
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamframe.state.key_table import KeyTable
+
+
+class NumpyKeyTable(KeyTable):
+    """A table that never asks the native path."""
+
+    def _slots_natively(self, columns, *, insert):
+        return None
+
+
+def lists(table: KeyTable) -> list[list[object]]:
+    keys = table.keys()
+    return [column.to_pylist() for column in keys]
+
+
+TEXT = st.one_of(st.none(), st.sampled_from(["", "a", "b", "12345678", "123456789", "x" * 256]), st.text(max_size=20))
+LONG = st.one_of(TEXT, st.sampled_from(["y" * 257, "z" * 400]))
+NUMBER = st.one_of(st.none(), st.integers(-3, 3))
+KINDS = {"text": (pa.large_string(), TEXT), "long": (pa.large_string(), LONG), "number": (pa.int64(), NUMBER)}
+
+
+@st.composite
+def streams(draw):
+    names = draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=3))
+    row = st.tuples(*(KINDS[name][1] for name in names))
+    rows = draw(st.lists(st.lists(row, min_size=1, max_size=30), min_size=1, max_size=4))
+    types = [KINDS[name][0] for name in names]
+    batches = [
+        [pa.array([None, *column], kind).slice(1) for kind, column in zip(types, zip(*batch, strict=True), strict=True)]
+        for batch in rows
+    ]
+    return types, batches
+
+
+@given(streams())
+def test_both_give_the_same_slots_and_remember_the_same_words(stream):
+    types, batches = stream
+    fast, slow = KeyTable(types), NumpyKeyTable(types)
+    for batch in batches:
+        assert fast.find(batch).tolist() == slow.find(batch).tolist()
+        assert fast.find_or_insert(batch).tolist() == slow.find_or_insert(batch).tolist()
+        assert lists(fast) == lists(slow)
+    if fast._rows is not None and slow._rows is not None:
+        assert fast._rows._arena[: fast._rows._end].tolist() == slow._rows._arena[: slow._rows._end].tolist()
+    assert fast._index.codes.tolist() == slow._index.codes.tolist()
+
+
+def test_a_table_grows_through_many_batches():
+    fast, slow = KeyTable([pa.large_string()]), NumpyKeyTable([pa.large_string()])
+    for start in range(0, 60_000, 7_500):
+        batch = [
+            pa.array([f"user-{number * 7919 % 50_000}" for number in range(start, start + 10_000)], pa.large_string())
+        ]
+        assert (fast.find_or_insert(batch) == slow.find_or_insert(batch)).all()
+    assert len(fast) == len(slow)
