@@ -10,12 +10,14 @@ from typing import Literal
 from streamframe.app.application import App
 from streamframe.app.places import state_root
 from streamframe.app.preparing import check_internal, internal_topics
+from streamframe.core.acceleration import description, native
 from streamframe.core.errors import StreamFrameError, TopologyMismatch
 from streamframe.core.settings import Settings
 from streamframe.core.time import format_duration
 from streamframe.engine.sizing import size_topology
 from streamframe.kafka.admin import TopicAdmin
 from streamframe.kafka.client_log import ClientLog
+from streamframe.kafka.native_client import is_available
 from streamframe.plan.nodes import TopicSink
 from streamframe.plan.topology import Topology
 
@@ -62,7 +64,9 @@ def check(app: App, settings: Settings, *, offline: bool = False) -> list[Findin
 
 def data_path() -> str:
     """Say which implementation moves the data."""
-    return "pure Python"
+    if native is not None and not is_available():
+        return f"{description}, but the pure Kafka client: another librdkafka is loaded"
+    return description
 
 
 def _local(topology: Topology, settings: Settings) -> Iterator[Finding]:

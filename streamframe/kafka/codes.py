@@ -20,6 +20,7 @@ GAPLESS_GUARANTEE: Final = KafkaError._GAPLESS_GUARANTEE  # noqa: SLF001
 INVALID_ARG: Final = KafkaError._INVALID_ARG  # noqa: SLF001
 LOG_TRUNCATION: Final = KafkaError._LOG_TRUNCATION  # noqa: SLF001
 PARTITION_EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001
+QUEUE_FULL: Final = KafkaError._QUEUE_FULL  # noqa: SLF001
 RESOLVE: Final = KafkaError._RESOLVE  # noqa: SLF001
 SSL: Final = KafkaError._SSL  # noqa: SLF001
 STATE: Final = KafkaError._STATE  # noqa: SLF001

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -31,6 +31,8 @@ from streamframe.kafka.codes import PARTITION_EOF, PERMISSION_CODES, STALE_MEMBE
 from streamframe.kafka.consumed import ConsumedBatch, group_by_partition, split_errors
 from streamframe.kafka.deadline import Deadline
 from streamframe.kafka.errors import as_error, facts_of, input_failure, lacks_new_protocol
+from streamframe.kafka.native_client import native_of
+from streamframe.kafka.partition_queues import Drained, PartitionQueues
 from streamframe.kafka.rebalance import Barrier, Rebalance, Resolve
 
 CHUNK: Final = 1_000
@@ -83,7 +85,7 @@ class InputConsumer:
         self._wanted: dict[TopicPartition, Offset] = {}
         self._ready: deque[Event] = deque()
         self._patience = Deadline(SEEK_SECONDS_MAX)
-        self._client, self._rebalance = self._open()
+        self._client, self._queues, self._rebalance = self._open()
 
     def subscribe(self) -> None:
         """Join the group; assignments arrive in ``poll``."""
@@ -117,6 +119,9 @@ class InputConsumer:
             raise raised
         # Before anything is resumed: what was gathered belongs to the flow of that moment.
         self._ready += self._events(messages)
+        if self._queues is not None:
+            for drained in self._queues.drain(self._rebalance.flowing, records_max):
+                self._ready += self._drained(drained)
         if failure is not None:
             self._ready += self._note(failure, None)
         self._carry_out_resumes()
@@ -124,6 +129,12 @@ class InputConsumer:
     def _gather(self, wait_seconds: float, records_max: int) -> tuple[list[Message], KafkaError | None]:
         messages: list[Message] = []
         try:
+            if self._queues is not None:
+                # Records have queues of their own; what is here are rebalances, errors and the like.
+                self._queues.wait(wait_seconds)
+                while (message := self._client.poll(0)) is not None and len(messages) < records_max:
+                    messages.append(message)
+                return messages, None
             first = self._client.poll(wait_seconds)
             if first is not None:
                 messages.append(first)
@@ -159,7 +170,16 @@ class InputConsumer:
         offset = None if message is None else message.offset()
         if topic is None or number is None or number < 0:
             return self._client_note(error, {} if topic is None else {"topic": topic})
-        partition = self._partition((topic, number))
+        return self._partition_note(error, self._partition((topic, number)), offset)
+
+    def _drained(self, drained: Drained) -> Iterator[Event]:
+        if drained.batch is not None:
+            self._positions[drained.partition] = drained.batch.next_offset
+            yield RecordsRead(batch=drained.batch)
+        for error, offset in drained.notes:
+            yield from self._partition_note(error, drained.partition, offset)
+
+    def _partition_note(self, error: KafkaError, partition: TopicPartition, offset: int | None) -> list[Event]:
         if partition not in self._rebalance.flowing:
             return []
         if error.code() == PARTITION_EOF:
@@ -169,7 +189,7 @@ class InputConsumer:
                 return []
             self._positions[partition] = Offset(offset)
             return [EndReached(partition=partition, position=Offset(offset))]
-        return self._client_note(error, {"topic": topic, "partition": number, "offset": offset})
+        return self._client_note(error, {"topic": partition.topic, "partition": partition.partition, "offset": offset})
 
     def _client_note(self, error: KafkaError, where: Mapping[str, object]) -> list[Event]:
         if self._older_protocols and not self._rebalance.assigned_once and lacks_new_protocol(error):
@@ -235,6 +255,8 @@ class InputConsumer:
                 started.append(partition)
         if started:
             self._rebalance.flowing.update(started)
+            if self._queues is not None:
+                self._queues.look_again()
             self._nudge(started)
 
     def _nudge(self, partitions: Sequence[TopicPartition]) -> None:
@@ -337,19 +359,23 @@ class InputConsumer:
     def close(self) -> None:
         """Leave the group; no callback reaches the barrier any more."""
         self._rebalance.leaving = True
+        if self._queues is not None:
+            self._queues.close()
         self._client.close()
 
     # --- the client -------------------------------------------------------------------------------
 
-    def _open(self) -> tuple[Consumer, Rebalance]:
+    def _open(self) -> tuple[Consumer, PartitionQueues | None, Rebalance]:
         client, incremental = self._make(self.protocol)
-        return client, Rebalance(self._barrier, self._resolve, incremental=incremental)
+        handle = native_of(client)
+        queues = None if handle is None else PartitionQueues(handle)
+        return client, queues, Rebalance(self._barrier, self._resolve, incremental=incremental, queues=queues)
 
     def _reopen(self) -> None:
         refused, self.protocol = self.protocol, self._older_protocols.pop(0)
         self._log.log(20, "the broker lacks the group protocol %s, using %s", refused, self.protocol)
         self.close()
-        self._client, self._rebalance = self._open()
+        self._client, self._queues, self._rebalance = self._open()
         self.subscribe()
 
 

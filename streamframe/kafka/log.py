@@ -40,6 +40,7 @@ from streamframe.kafka.client_config import (
 )
 from streamframe.kafka.client_log import ClientErrors, ClientLog
 from streamframe.kafka.consumer import InputConsumer
+from streamframe.kafka.native_client import make_client
 from streamframe.kafka.producers import IdempotentProducer, RecordProducer, TransactionalProducer
 from streamframe.kafka.rebalance import Barrier
 from streamframe.kafka.restore import RestoreConsumer
@@ -234,7 +235,7 @@ class KafkaLog:
 
     def _new(self, kind: Any, properties: dict[str, Any]) -> Any:
         try:
-            return kind({**properties, "error_cb": self._errors.record}, logger=self._log)
+            return make_client(kind, {**properties, "error_cb": self._errors.record}, logger=self._log)
         except KafkaException as error:
             raise refused_properties(error, properties) from error
 

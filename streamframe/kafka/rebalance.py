@@ -21,6 +21,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine.events import Event, PartitionsAssigned, PartitionsLost, PartitionsRevoked
 from streamframe.engine.ports import EARLIEST
+from streamframe.kafka.partition_queues import PartitionQueues
 
 Barrier = Callable[[Event], None]
 
@@ -35,12 +36,16 @@ class Rebalance:
         barrier: Is given every change and returns when the engine's answer has been performed.
         resolve: Tells where partitions begin.
         incremental: Whether the protocol adds and takes away (KIP-848, cooperative) or replaces everything.
+        queues: Takes the queues of partitions; ``None``: their records come with everything else.
     """
 
-    def __init__(self, barrier: Barrier, resolve: Resolve, *, incremental: bool) -> None:
+    def __init__(
+        self, barrier: Barrier, resolve: Resolve, *, incremental: bool, queues: PartitionQueues | None = None
+    ) -> None:
         self._barrier = barrier
         self._resolve = resolve
         self._incremental = incremental
+        self._queues = queues
         self._failure: BaseException | None = None
         self.inside = False
         self.leaving = False
@@ -61,6 +66,9 @@ class Rebalance:
         with self._callback():
             begins = self._resolve(given, EARLIEST)
             explicit = [ClientPartition(each.topic, each.partition, int(begins[each])) for each in given]
+            if self._queues is not None:
+                # Before they are assigned, or records would get into the consumer's own queue.
+                self._queues.take(given)
             if self._incremental:
                 consumer.incremental_assign(explicit)
             else:
@@ -95,6 +103,8 @@ class Rebalance:
     ) -> None:
         self.flowing.difference_update(taken)
         self.owned.difference_update(taken)
+        if self._queues is not None:
+            self._queues.drop(taken)
         if self._incremental:
             consumer.incremental_unassign(partitions)
         else:

@@ -5,6 +5,7 @@ Rules:
        makes its commit fail; a lost record without a transaction is fatal to the producer. Only the last
        changelog record of a partition asks for its offset.
     2. A full queue is back-pressure: serve the client until there is room.
+    3. Records with headers are few (those set aside) and go by ``confluent_kafka``, whatever the others do.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from operator import length_hint
 from typing import Any, Final
 
 import numpy as np
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streamframe.core.batch import Int64Array, OutputBatch
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine.ports import OutcomeUnknown
+from streamframe.kafka.codes import QUEUE_FULL
 from streamframe.kafka.deadline import Deadline
 from streamframe.kafka.errors import facts_of
+from streamframe.kafka.native_client import native_of
 
 SLICE: Final = 10_000
 """Records between two looks at what the client has to report; reported records count against its queue."""
@@ -77,6 +80,10 @@ class Sender:
             OutcomeUnknown: The queue stays full.
         """
         self.topics.add(batch.topic)
+        handle = native_of(self.client)
+        if handle is not None and batch.headers is None:
+            self._write_native(handle, batch)
+            return
         values = list(batch.values)
         columns = _columns(batch)
         # No Python per record: `map` calls the client. What is left of `values` tells which record was refused.
@@ -90,6 +97,32 @@ class Sender:
                 row = (values[refused], *(_at(column, refused) for column in columns))
                 self._produce_when_there_is_room(batch.topic, row)
             self.client.poll(0)
+
+    def _write_native(self, handle: Any, batch: OutputBatch) -> None:
+        """Queue records without a call for each; ``write`` says what is raised."""
+        partitions, times = batch.partitions, batch.timestamps
+        one = isinstance(partitions, int)
+        columns = {
+            "values": batch.values,
+            "keys": batch.keys,
+            "partitions": None if partitions is None or one else np.asarray(partitions, np.int32),
+            "partition": partitions if one else ANY_PARTITION,
+            "timestamps": None if times is None else np.maximum(np.asarray(times, np.int64), EARLIEST_MS),
+        }
+        start, rows = 0, len(batch)
+        deadline = Deadline(self._timeout)
+        while start < rows:
+            queued, code = handle.produce(batch.topic, start, rows, **columns)
+            start += queued
+            if code == QUEUE_FULL:
+                if queued:
+                    deadline = Deadline(self._timeout)
+                if deadline.passed:
+                    raise OutcomeUnknown(f"produce: the queue stays full for {self._timeout:g} s")
+                self.client.poll(ROOM_SECONDS)
+            elif code:
+                raise KafkaException(KafkaError(code))
+        self.client.poll(0)
 
     def write_changelog(self, records: ChangelogRecords) -> Written:
         """Write changelog records, and wait until everything that was queued is written or has failed.
