@@ -11,7 +11,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(firstword $(shell cksum < pyproject.toml))
 SOURCES := $(wildcard streamframe tests topologies benchmarks grafana)
 
+# The native data path is built and used wherever there is a Rust toolchain; everything works without.
+CARGO := $(shell command -v cargo 2>/dev/null)
+NATIVE_SOURCES := $(wildcard native/Cargo.* native/pyproject.toml native/src/*.rs native/python/*/*.py)
+NATIVE := $(VENV)/.native-$(firstword $(shell cat $(NATIVE_SOURCES) | cksum))
+WITH_NATIVE := $(if $(CARGO),$(NATIVE))
+# What runs on both paths: by default on the native one, here again on the pure one.
+PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
+
 .DEFAULT_GOAL := help
+.PHONY: native native-check test-pure
 .PHONY: help setup demo test test-fast test-kafka lint types fmt docs bench profile ci clean
 
 help: ## list the targets
@@ -19,14 +28,31 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv and install everything (the other targets do it by themselves)
 
-demo: $(READY) ## a real Kafka, a click generator, two workers, a live table, and a verification
+native: $(READY) ## build the native data path and install it into .venv (needs a Rust toolchain)
+	@[ -n "$(CARGO)" ] || { echo "error: there is no cargo: install Rust 1.88 or newer"; exit 1; }
+	@rm -f $(VENV)/.native-*
+	@$(MAKE) --no-print-directory $(NATIVE)
+	@$(BIN)/python -c 'from streamframe.core.acceleration import description; print("data path:", description)'
+
+native-check: ## format, lints and tests of the native data path, where there is a Rust toolchain
+	@[ -n "$(CARGO)" ] || { echo "native-check: there is no cargo, nothing is checked"; exit 0; }; \
+	cd native && cargo fmt --check && cargo clippy --quiet --locked --all-targets -- -D warnings \
+		&& cargo test --quiet --locked
+
+test-pure: $(READY) ## the tests of the data path without the native one, where that is installed
+	@! $(BIN)/python -c 'import streamframe_native' 2>/dev/null || \
+		STREAMFRAME_NATIVE=0 PYTEST_ADDOPTS= $(BIN)/pytest -q --no-header $(PURE_TESTS)
+
+demo: $(READY) $(WITH_NATIVE) ## a real Kafka, a click generator, two workers, a live table, and a verification
 	$(BIN)/streamframe demo $(ARGS)
 
 # Every step runs, also after a failed one: a run in CI then tells everything at once.
-test: $(READY) ## everything CI checks: lint, types, and all tests, those on a real broker included
+test: $(READY) $(WITH_NATIVE) ## everything CI checks: lint, types, and all tests, those on a real broker included
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
 	$(MAKE) --no-print-directory types || failed="$$failed types"; \
+	$(MAKE) --no-print-directory native-check || failed="$$failed native-check"; \
+	$(MAKE) --no-print-directory test-pure || failed="$$failed test-pure"; \
 	$(BIN)/pytest $(ARGS) || failed="$$failed tests"; \
 	[ -z "$$failed" ] || { echo "make test: failed:$$failed"; exit 1; }
 
@@ -66,8 +92,15 @@ ci: ## what CI runs
 	.ci/run
 
 clean: ## remove .venv and every cache
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) native/target build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A toolchain that cannot build it (too old, no network) is no reason not to go on without.
+$(NATIVE): $(READY)
+	@echo "building the native data path (native/), about a minute the first time"
+	@rm -f $(VENV)/.native-*; $(BIN)/python -m pip install --quiet --disable-pip-version-check ./native \
+		|| echo "warning: the native data path was not built, the pure Python one is used"
+	@touch $@
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
