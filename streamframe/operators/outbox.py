@@ -8,6 +8,10 @@ Store keys (``docs/format.md``, *Outbox entries*)::
 
     'e' seq(8, big-endian) chunk(2, big-endian)    "SO" version u8 | last u8 | Arrow IPC stream of one record batch
     'm'                                            the meta record
+
+What was delivered is gone, whatever the store still holds of it: the meta record names the highest delivered batch
+and those before it that still wait (``expired_through`` and ``survivors``, with the number of the batch in the place
+of a time). A store that was away for long may have missed the tombstone of an entry.
 """
 
 from __future__ import annotations
@@ -68,6 +72,7 @@ class Outbox:
         self._keys_by_batch: dict[str, list[bytes]] = {}
         self._waiting: list[Delivery] = []
         self._delivered: list[str] = []
+        self._forgotten: list[bytes] = []
         self._find(reader)
 
     @property
@@ -99,8 +104,9 @@ class Outbox:
             return None, deliveries
         seq = self._meta.seq + 1
         self._meta = replace(self._meta, seq=seq)
-        deletes = [key for batch_id in self._delivered for key in self._keys_by_batch.pop(batch_id)]
-        self._delivered = []
+        deletes = self._forgotten + [key for batch in self._delivered for key in self._keys_by_batch.pop(batch)]
+        self._note_delivered(deletes)
+        self._delivered, self._forgotten = [], []
         puts: list[tuple[bytes, bytes]] = []
         if self._rows:
             columns = concat_columns(self._rows)
@@ -114,6 +120,18 @@ class Outbox:
         records += puts
         return Sealed(seq=seq, changes=Changes(puts=puts, deletes=deletes), records=records), deliveries
 
+    def _note_delivered(self, deletes: list[bytes]) -> None:
+        """Say in the meta record which batches are gone for good."""
+        through = max([self._delivered_through, *map(_seq_of, deletes)])
+        if through:
+            waiting = {_seq_of(keys[0]) for keys in self._keys_by_batch.values()}
+            survivors = tuple((seq, 0) for seq in sorted(waiting) if seq <= through)
+            self._meta = replace(self._meta, expired_through=(through, 0), survivors=survivors)
+
+    @property
+    def _delivered_through(self) -> int:
+        return 0 if self._meta.expired_through is None else self._meta.expired_through[0]
+
     def _delivery(self, seq: int, frame: pd.DataFrame, keys: list[bytes]) -> Delivery:
         # The store's name, not the step's: behind a union of topics several tasks have the same partition number.
         batch_id = f"{self.name}-{self._partition}-{seq}"
@@ -124,7 +142,11 @@ class Outbox:
         """Find the entries that were committed but perhaps never delivered."""
         keys: list[bytes] = []
         parts: list[Columns] = []
+        survivors = frozenset(seq for seq, _ in self._meta.survivors)
         for key, value in reader.scan(_ENTRY):
+            if _seq_of(key) <= self._delivered_through and _seq_of(key) not in survivors:
+                self._forgotten.append(key)
+                continue
             if value[:2] != _MAGIC:
                 raise StoreCorrupted("an outbox entry is damaged", store=self.name, key=key)
             if value[2] != _VERSION:
@@ -134,11 +156,15 @@ class Outbox:
             keys.append(key)
             parts.append(dict(zip(batch.schema.names, batch.columns, strict=True)))
             if value[3]:
-                seq = int.from_bytes(key[1:9], "big")
                 self._waiting.append(
-                    self._delivery(seq, to_pandas(concat_columns(parts), self._node.input.schema), keys)
+                    self._delivery(_seq_of(key), to_pandas(concat_columns(parts), self._node.input.schema), keys)
                 )
                 keys, parts = [], []
+
+
+def _seq_of(key: bytes) -> int:
+    """Return the number of the commit that wrote an entry."""
+    return int.from_bytes(key[1:9], "big")
 
 
 def _entries(seq: int, batch: pa.RecordBatch) -> list[tuple[bytes, bytes]]:

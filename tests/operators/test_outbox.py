@@ -86,6 +86,26 @@ def test_a_batch_that_was_taken_is_deleted_by_the_next_commit_and_its_id_is_neve
     assert [batch_id for batch_id, _ in taken(outbox)] == ["alerts-0-3"]
 
 
+def test_a_batch_that_was_taken_stays_gone_when_its_tombstone_was_never_seen(outbox: Cluster) -> None:
+    """An older copy of the store comes back after the changelog has dropped the tombstone."""
+    store = outbox.tasks[TASK].stores["alerts"]
+    for number in (1, 2):
+        outbox.send("clicks", rows(number), by="user")
+        outbox.run()
+    older = [(key, value) for key, value in store.content().items() if key.startswith(b"e")]
+    outbox.tasks[TASK].program.delivered("alerts", "alerts-0-2")
+    outbox.commit(TASK)
+    store.write(Changes(puts=older))
+    taken(outbox)
+    outbox.crash(TASK)
+    outbox.commit(TASK)
+
+    assert [batch_id for batch_id, _ in taken(outbox)] == ["alerts-0-1"]
+    outbox.tasks[TASK].program.delivered("alerts", "alerts-0-1")
+    outbox.commit(TASK)
+    assert not [key for key in store.content() if key.startswith(b"e")]
+
+
 def test_what_others_keep_in_the_store_is_left_alone(outbox: Cluster) -> None:
     outbox.tasks[TASK].stores["alerts"].write(
         Changes(puts=[(POSITION_KEY, b"position"), (SIGNATURE_KEY, b"signature")])
