@@ -105,6 +105,7 @@ def worker_identity(topology: Topology, settings: Settings) -> Identity:
         fingerprint=topology.fingerprint[:12],
         guarantee=settings.commit.guarantee,
         known=_known(topology),
+        known_drops=_known_drops(topology),
         changelogs={d.changelog: d.name for sub in topology.sub_topologies for d in sub.stores},
         alive_seconds=settings.limits.watchdog / MICROS_PER_SECOND + LOOP_GRACE_SECONDS,
     )
@@ -137,3 +138,13 @@ def _known(topology: Topology) -> dict[str, tuple[str, ...]]:
         "restore_records_total": stores,
     }
     return {PREFIX + name: values for name, values in known.items() if values}
+
+
+def _known_drops(topology: Topology) -> tuple[tuple[str, str], ...]:
+    nodes = dict.fromkeys(stage.node for sub in topology.sub_topologies for stage in sub.stages)
+    pairs = [(source.name, reason) for source in topology.sources for reason in ("null_value", "skipped")]
+    for node in nodes:
+        if isinstance(node, Aggregate):
+            reasons = ("null_key",) if node.window is None else ("null_key", "outside", "late")
+            pairs += [(node.name, reason) for reason in reasons]
+    return tuple(pairs)

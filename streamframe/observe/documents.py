@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from streamframe.core import metrics as rows
 from streamframe.core.time import MICROS_PER_SECOND
@@ -15,7 +15,7 @@ from streamframe.engine.snapshot import Snapshot
 from streamframe.observe.exposition import lag_seconds
 from streamframe.observe.fleet import Fleet, Identity
 
-Document = dict[str, object]
+Document = dict[str, Any]
 
 
 def status(fleet: Fleet, identity: Identity) -> Document:
@@ -34,10 +34,8 @@ def status(fleet: Fleet, identity: Identity) -> Document:
         "rows_out": _total(fleet, rows.ROWS_OUT),
         "rows_late": _total(fleet, rows.ROWS_LATE),
         "dead_letters": _total(fleet, rows.ROWS_DEAD_LETTER),
-        "lag_records": sum(int(str(row["lag"])) for row in lags if row["lag"] is not None),
-        "lag_seconds": max(
-            (float(str(row["lag_seconds"])) for row in lags if row["lag_seconds"] is not None), default=0.0
-        ),
+        "lag_records": sum(row["lag"] for row in lags if row["lag"] is not None),
+        "lag_seconds": max((row["lag_seconds"] for row in lags if row["lag_seconds"] is not None), default=0.0),
         "workers": workers,
     }
 
@@ -75,28 +73,22 @@ def partitions(fleet: Fleet, _identity: Identity) -> Document:
     found = []
     for slot, snapshot in sorted(fleet.snapshots.items()):
         found += [{"worker": slot, **row} for row in _partition_rows(snapshot)]
-    found.sort(
-        key=lambda row: (-(int(str(row["lag"])) if row["lag"] is not None else 0), row["topic"], row["partition"])
-    )
+    found.sort(key=lambda row: (-(row["lag"] or 0), row["topic"], row["partition"]))
     return {"partitions": found}
 
 
 def lag(fleet: Fleet, _identity: Identity) -> Document:
     """Return a row per input topic."""
-    topics: dict[str, dict[str, object]] = {}
+    topics: dict[str, Document] = {}
     for snapshot in fleet.snapshots.values():
         for row in _partition_rows(snapshot):
-            entry = topics.setdefault(
-                str(row["topic"]),
-                {"topic": row["topic"], "partitions": 0, "unknown": 0, "lag": 0, "lag_seconds": 0.0},
-            )
-            entry["partitions"] = int(str(entry["partitions"])) + 1
-            if row["lag"] is None:
-                entry["unknown"] = int(str(entry["unknown"])) + 1
-                continue
-            entry["lag"] = int(str(entry["lag"])) + int(str(row["lag"]))
-            if row["lag_seconds"] is not None:
-                entry["lag_seconds"] = max(float(str(entry["lag_seconds"])), float(str(row["lag_seconds"])))
+            name = row["topic"]
+            fresh = {"topic": name, "partitions": 0, "unknown": 0, "lag": 0, "lag_seconds": 0.0}
+            entry = topics.setdefault(name, fresh)
+            entry["partitions"] += 1
+            entry["unknown"] += row["lag"] is None
+            entry["lag"] += row["lag"] or 0
+            entry["lag_seconds"] = max(entry["lag_seconds"], row["lag_seconds"] or 0.0)
     return {"topics": [topics[name] for name in sorted(topics)]}
 
 

@@ -116,11 +116,9 @@ def _samples(snapshot: Snapshot, identity: Identity) -> dict[str, list[Sample]]:
     for name, values in identity.known.items():
         present = {labels[0] for labels, _ in found[name]}
         found[name] += [((value,), 0.0) for value in values if value not in present]
-    dropped = catalogue.PREFIX + "rows_dropped_total"
-    present_pairs = {labels for labels, _ in found[dropped]}
-    for operator in identity.known.get(catalogue.PREFIX + "rows_in_total", ()):
-        pairs = [(operator, reason) for reason in ("null_value", "skipped")]
-        found[dropped] += [(pair, 0.0) for pair in pairs if pair not in present_pairs]
+    dropped = found[catalogue.PREFIX + "rows_dropped_total"]
+    present_pairs = {labels for labels, _ in dropped}
+    dropped += [(pair, 0.0) for pair in identity.known_drops if pair not in present_pairs]
     return found
 
 

@@ -34,6 +34,7 @@ class Identity:
         fingerprint: Fingerprint of the topology's state; empty in a supervisor.
         guarantee: ``exactly_once`` or ``at_least_once``.
         known: Series that are shown as 0 before anything happened: metric to values of its second label.
+        known_drops: The same for ``rows_dropped``: operator and reason.
         changelogs: Store by name of its changelog topic.
         workers: Number of worker processes that should run; 0 in a worker.
         alive_seconds: A loop that has not turned for so long counts as dead.
@@ -45,6 +46,7 @@ class Identity:
     fingerprint: str = ""
     guarantee: str = ""
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known_drops: tuple[tuple[str, str], ...] = ()
     changelogs: Mapping[str, str] = field(default_factory=dict)
     workers: int = 0
     alive_seconds: float = 120.0

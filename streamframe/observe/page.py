@@ -63,7 +63,7 @@ def _section(name: str, title: str, body: str) -> str:
 
 
 def _overview(fleet: Fleet, identity: Identity) -> str:
-    found: dict[str, Any] = documents.status(fleet, identity)
+    found = documents.status(fleet, identity)
     state = found["state"]
     facts = [
         ("state", f'<span class="{state}" role="status">{state}</span>'),
@@ -81,7 +81,7 @@ def _overview(fleet: Fleet, identity: Identity) -> str:
 
 
 def _plan(fleet: Fleet, identity: Identity, plan: Mapping[str, Any] | None) -> str:
-    steps: list[dict[str, Any]] = documents.operators(fleet, identity)["operators"]  # type: ignore[assignment]
+    steps: list[dict[str, Any]] = documents.operators(fleet, identity)["operators"]
     share = {row["operator"]: row["busy_share"] for row in steps}
     drawing = (
         ""
@@ -97,7 +97,7 @@ def _plan(fleet: Fleet, identity: Identity, plan: Mapping[str, Any] | None) -> s
         }
         for row in steps
     ]
-    phases: list[dict[str, Any]] = documents.loop(fleet, identity)["phases"]  # type: ignore[assignment]
+    phases: list[dict[str, Any]] = documents.loop(fleet, identity)["phases"]
     time_rows = [
         {"phase": row["phase"], "share": f"{row['share']:.1%}", "seconds": f"{row['seconds']:.1f}"} for row in phases
     ]
@@ -109,7 +109,7 @@ def _plan(fleet: Fleet, identity: Identity, plan: Mapping[str, Any] | None) -> s
 
 
 def _partitions(fleet: Fleet, identity: Identity) -> str:
-    rows: list[dict[str, Any]] = documents.partitions(fleet, identity)["partitions"]  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = documents.partitions(fleet, identity)["partitions"]
     shown = [
         {
             "partition": f"{row['topic']}[{row['partition']}]",
@@ -129,7 +129,7 @@ def _partitions(fleet: Fleet, identity: Identity) -> str:
 
 def _stores(fleet: Fleet, identity: Identity) -> str:
     found = documents.stores(fleet, identity)
-    rows: list[dict[str, Any]] = found["stores"]  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = found["stores"]
     shown = [
         {
             "store": row["store"],
@@ -140,7 +140,7 @@ def _stores(fleet: Fleet, identity: Identity) -> str:
         }
         for row in rows
     ]
-    tasks: list[dict[str, Any]] = documents.tasks(fleet, identity)["tasks"]  # type: ignore[assignment]
+    tasks: list[dict[str, Any]] = documents.tasks(fleet, identity)["tasks"]
     bars = "".join(
         f'<p><label>task {escape(task["task"])} <progress max="{task["restore_total"]}" value="{task["restored"]}">'
         f"</progress> {_number(task['restored'])} of {_number(task['restore_total'])}</label></p>"
@@ -151,13 +151,13 @@ def _stores(fleet: Fleet, identity: Identity) -> str:
         {"task": task["task"], "worker": task["worker"], "state": task["state"], "watermark": task["watermark"]}
         for task in tasks
     ]
-    size = format_bytes(int(str(found["disk_bytes"])))
+    size = format_bytes(found["disk_bytes"])
     disk = f"<p>On disk: {size} in about {_number(found['disk_entries'])} entries.</p>"
     return bars + _table("Stores", shown) + (disk if shown else "") + _table("Tasks", rows_of_tasks)
 
 
 def _batches(fleet: Fleet, identity: Identity) -> str:
-    rows: list[dict[str, Any]] = documents.batches(fleet, identity)["commits"]  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = documents.batches(fleet, identity)["commits"]
     oldest_first = rows[::-1]
     lines = (("records", "records per commit"), ("commit_seconds", "seconds at the broker per commit"))
     drawn = "".join(
@@ -181,8 +181,8 @@ def _batches(fleet: Fleet, identity: Identity) -> str:
 
 def _errors(fleet: Fleet, identity: Identity) -> str:
     found = documents.errors(fleet, identity)
-    remarks: list[dict[str, Any]] = found["errors"]  # type: ignore[assignment]
-    letters: list[dict[str, Any]] = found["dead_letters"]  # type: ignore[assignment]
+    remarks: list[dict[str, Any]] = found["errors"]
+    letters: list[dict[str, Any]] = found["dead_letters"]
     shown = [
         {
             "at": row["at"],
@@ -197,7 +197,7 @@ def _errors(fleet: Fleet, identity: Identity) -> str:
 
 
 def _workers(fleet: Fleet, identity: Identity) -> str:
-    rows: list[dict[str, Any]] = documents.status(fleet, identity)["workers"]  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = documents.status(fleet, identity)["workers"]
     return _table("Worker processes", [{key: value for key, value in row.items() if key != "address"} for row in rows])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,9 @@ def key_of(value: bytes | None) -> bytes | None:
     return user and user.encode()
 
 
-def write(broker, topic: str, values: list[bytes | None], *, partition: int = 0, transaction: str = "", at_ms: int = 0):
+def write(
+    broker, topic: str, values: Sequence[bytes | None], *, partition: int = 0, transaction: str = "", at_ms: int = 0
+):
     """Write records to one partition, inside one transaction when it has a name: ``commit`` or ``abort``."""
     options = {"bootstrap.servers": broker.bootstrap}
     producer = Producer(options | ({"transactional.id": f"{topic}-writer"} if transaction else {}))
@@ -91,7 +94,8 @@ def records_in(broker, topic: str, partitions: int) -> int:
         }
     )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
-    count, ended = 0, set()
+    count = 0
+    ended: set[int | None] = set()
     while len(ended) < partitions:
         message = consumer.poll(10)
         assert message is not None

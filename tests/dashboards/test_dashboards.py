@@ -15,16 +15,13 @@ UNITS = {"short", "recps", "cps", "s", "bytes", "percentunit"}
 PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"}
 TARGET_LABELS = {"job", "instance"}
 
-PANELS = [
-    pytest.param(panel, id=f"{name}: {panel['title']}")
-    for name, make in DASHBOARDS.items()
-    for panel in make()["panels"]
-    if panel["type"] != "row"
+ALL_PANELS = [
+    (name, panel) for name, make in DASHBOARDS.items() for panel in make()["panels"] if panel["type"] != "row"
 ]
+ALL_QUERIES = [(panel, target["expr"]) for _, panel in ALL_PANELS for target in panel.get("targets", [])]
+PANELS = [pytest.param(panel, id=f"{name}: {panel['title']}") for name, panel in ALL_PANELS]
 QUERIES = [
-    pytest.param(panel, target["expr"], id=f"{panel['title']}: {target['expr'][:60]}")
-    for (panel,) in (each.values for each in PANELS)
-    for target in panel.get("targets", [])
+    pytest.param(panel, query, id=f"{panel['title']}: {number}") for number, (panel, query) in enumerate(ALL_QUERIES)
 ]
 
 
@@ -56,7 +53,7 @@ def test_a_panel_says_what_it_shows_and_what_a_bad_value_means(panel):
 def test_panels_have_numbers_of_their_own_and_do_not_overlap(make):
     panels = make()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for panel in panels:
         at = panel["gridPos"]
         cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
@@ -70,9 +67,9 @@ def test_a_query_asks_for_series_and_labels_that_exist(panel, query):
     for name, labels in selectors(query):
         if name == "ALERTS":
             continue
-        known = ((*labels_of_series(name),) if name not in PROCESS else ()) if name else ()
-        assert known or name in PROCESS, name
-        assert labels <= {*known, *TARGET_LABELS}, (name, labels)
+        known = labels_of_series(name)
+        assert known is not None or name in PROCESS, name
+        assert labels <= {*(known or ()), *TARGET_LABELS}, (name, labels)
     reachable = {label for name in series_of(query) for label in labels_of_series(name) or ()} | TARGET_LABELS
     assert aggregated_labels(query) <= reachable
     (legend,) = (target["legendFormat"] for target in panel["targets"] if target["expr"] == query)
@@ -97,7 +94,7 @@ def test_counters_are_shown_as_rates_and_histograms_as_quantiles(panel, query):
 
 
 def test_every_metric_that_tells_about_trouble_is_on_a_dashboard():
-    shown = {name for (_, query) in (each.values for each in QUERIES) for name in series_of(query)}
+    shown = {name for _, query in ALL_QUERIES for name in series_of(query)}
     for name in ("consumer_lag_seconds", "dead_letters_total", "rows_dropped_total", "restore_remaining_records"):
         assert f"streamframe_{name}" in shown
     assert len({metric.name for metric in METRICS if set(metric.series) & shown}) > 25

@@ -25,8 +25,9 @@ def test_the_file_is_what_the_source_makes_and_is_yaml():
 def test_a_rule_asks_for_series_and_labels_that_exist(expression):
     for name, labels in selectors(expression):
         if name != "up":
-            assert labels_of_series(name) is not None, name
-            assert labels <= {*labels_of_series(name), *TARGET_LABELS}, name
+            known = labels_of_series(name)
+            assert known is not None, name
+            assert labels <= {*known, *TARGET_LABELS}, name
     recorded = set(re.findall(r"\b\w+:\w+:\w+", expression))
     assert recorded <= {recording.name for recording in RECORDINGS}
     if series_of(expression):

@@ -22,6 +22,7 @@ IDENTITY = Identity(
     fingerprint="abc",
     guarantee="exactly_once",
     known={"streamframe_records_consumed_total": ("clicks", "views"), "streamframe_rows_in_total": ("clicks",)},
+    known_drops=(("clicks", "null_value"),),
     changelogs={"shop-totals-changelog": "totals"},
 )
 

@@ -116,7 +116,7 @@ def test_an_alert_fires_on_its_fault_and_no_other_does(name, tmp_path):
 
 def test_every_query_of_the_dashboards_is_promql(tmp_path):
     values = {"$__rate_interval": "1m", "$job": ".*", "$application": ".*", "$instance": ".*"}
-    rules = []
+    rules: list[dict[str, str]] = []
     for make in DASHBOARDS.values():
         for panel in make()["panels"]:
             for target in panel.get("targets", []):

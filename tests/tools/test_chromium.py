@@ -1,0 +1,73 @@
+"""The status page in a real browser (Debian package: chromium): drawn, refreshed, and nothing in the console."""
+
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from streamframe.observe.fleet import Board
+from streamframe.observe.routes import Sources, respond
+from streamframe.observe.site import Request, Site
+from tests.observe.fleets import IDENTITY, PLAN, snapshot
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--window-size=1300,2400",
+]  # fmt: skip
+LOAD_SECONDS_MAX = 1.0
+
+
+@pytest.fixture
+def board():
+    board = Board()
+    board.show(snapshot())
+    board.remark("error", "<img src=x onerror=alert(1)>", {})
+    return board
+
+
+@pytest.fixture
+def site(board):
+    sources = Sources(
+        identity=IDENTITY, board=board, metrics=lambda: b"", plan=lambda: PLAN, query=lambda _store, _key: {}
+    )
+    site = Site(partial(respond, sources), host="127.0.0.1", port=0)
+    yield site
+    site.close()
+
+
+def browse(site: Site, profile: Path, *flags: str) -> tuple[str, list[str]]:
+    """The document as the browser has it, and the complaints of its console."""
+    done = subprocess.run(
+        ["chromium", *FLAGS, f"--user-data-dir={profile}", *flags, f"http://{site.address}/"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_the_page_refreshes_itself_and_the_console_stays_empty(site, tmp_path):
+    document, complaints = browse(site, tmp_path, "--virtual-time-budget=5000", "--dump-dom")
+    assert complaints == []
+    assert '<span id="freshness" role="status" class="good">live</span>' in document
+    assert document.count("<table>") > 5
+    assert "<img src=x" not in document
+
+
+@pytest.mark.parametrize("flags", [[], ["--blink-settings=scriptEnabled=false"]], ids=["with script", "without"])
+def test_the_page_is_drawn_with_and_without_javascript(site, tmp_path, flags):
+    picture = tmp_path / "page.png"
+    browse(site, tmp_path / "profile", f"--screenshot={picture}", *flags)
+    assert picture.stat().st_size > 50_000
+
+
+def test_the_page_is_made_in_much_less_than_a_second(board):
+    sources = Sources(
+        identity=IDENTITY, board=board, metrics=lambda: b"", plan=lambda: PLAN, query=lambda _store, _key: {}
+    )
+    began = time.perf_counter()
+    respond(sources, Request("/"))
+    assert time.perf_counter() - began < LOAD_SECONDS_MAX
