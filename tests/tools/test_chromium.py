@@ -9,13 +9,21 @@ import pytest
 
 from streamframe.observe.fleet import Board
 from streamframe.observe.routes import Sources, respond
-from streamframe.observe.site import Request, Site
+from streamframe.observe.site import Answer, Request, Site
 from tests.observe.fleets import IDENTITY, PLAN, snapshot
 
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--window-size=1300,2400",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--window-size=1300,2400",
+]
 LOAD_SECONDS_MAX = 1.0
 
 
@@ -28,10 +36,14 @@ def board():
 
 
 @pytest.fixture
-def site(board):
-    sources = Sources(
+def sources(board):
+    return Sources(
         identity=IDENTITY, board=board, metrics=lambda: b"", plan=lambda: PLAN, query=lambda _store, _key: {}
     )
+
+
+@pytest.fixture
+def site(sources):
     site = Site(partial(respond, sources), host="127.0.0.1", port=0)
     yield site
     site.close()
@@ -57,17 +69,23 @@ def test_the_page_refreshes_itself_and_the_console_stays_empty(site, tmp_path):
     assert "<img src=x" not in document
 
 
-@pytest.mark.parametrize("flags", [[], ["--blink-settings=scriptEnabled=false"]], ids=["with script", "without"])
-def test_the_page_is_drawn_with_and_without_javascript(site, tmp_path, flags):
+def test_the_page_is_drawn_and_complete_when_its_script_does_not_come(board, sources, tmp_path):
+    def without_script(request: Request) -> Answer:
+        return Answer.text("", 404) if request.path == "/page.js" else respond(sources, request)
+
+    site = Site(without_script, host="127.0.0.1", port=0)
     picture = tmp_path / "page.png"
-    browse(site, tmp_path / "profile", f"--screenshot={picture}", *flags)
+    try:
+        document, _ = browse(site, tmp_path / "one", "--dump-dom")
+        browse(site, tmp_path / "two", f"--screenshot={picture}")
+    finally:
+        site.close()
+    assert "as of the last load" in document
+    assert all(text in document for text in ("clicks[0]", "left to restore", "<svg", 'http-equiv="refresh"'))
     assert picture.stat().st_size > 50_000
 
 
-def test_the_page_is_made_in_much_less_than_a_second(board):
-    sources = Sources(
-        identity=IDENTITY, board=board, metrics=lambda: b"", plan=lambda: PLAN, query=lambda _store, _key: {}
-    )
+def test_the_page_is_made_in_much_less_than_a_second(sources):
     began = time.perf_counter()
     respond(sources, Request("/"))
     assert time.perf_counter() - began < LOAD_SECONDS_MAX
