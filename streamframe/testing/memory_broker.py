@@ -21,6 +21,7 @@ from streamframe.testing.memory_partition import Entry, Fate, Partition, Transac
 __all__ = ["Entry", "Fate", "MemoryBroker", "Partition", "Transaction"]
 
 Observer = Callable[[Transaction], None]
+OffsetObserver = Callable[[Mapping[TopicPartition, Committed]], None]
 
 
 class MemoryBroker:
@@ -30,6 +31,7 @@ class MemoryBroker:
         late_markers: Whether ends of transactions are answered before their markers are written; they are
             written by ``write_marker``, or at the latest when the producer goes on.
         decided: Called with every transaction when it is decided.
+        offsets_committed: Called with offsets that were committed without a transaction.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class MemoryBroker:
         self.members: dict[str, int] = {}
         self.late_markers = False
         self.decided: Observer = lambda _transaction: None
+        self.offsets_committed: OffsetObserver = lambda _offsets: None
         self._ids = 0
 
     # -- topics ------------------------------------------------------------------------------------
@@ -138,6 +141,13 @@ class MemoryBroker:
             raise TransactionAborted("illegal generation" if member in self.members else "unknown member")
         transaction.offsets.update(offsets)
 
+    def commit_offsets(self, offsets: Mapping[TopicPartition, Committed], member: str, generation: int) -> None:
+        """Commit consumer offsets at once, without a transaction."""
+        if member and self.members.get(member) != generation:
+            raise TransactionAborted("illegal generation" if member in self.members else "unknown member")
+        self.committed.update(offsets)
+        self.offsets_committed(offsets)
+
     def end(self, transaction: Transaction, fate: Fate) -> None:
         """Commit or abort."""
         self._check_epoch(transaction.producer, transaction.epoch)
@@ -171,7 +181,7 @@ class MemoryBroker:
         transaction.offsets_unmarked = bool(transaction.offsets)
         self.completing[transaction.producer] = transaction
         self.decided(transaction)
-        if not self.late_markers:
+        if transaction.settled or not self.late_markers:
             self._complete(transaction.producer)
 
     # -- markers -----------------------------------------------------------------------------------

@@ -90,7 +90,8 @@ class MemoryStores:
     def wipe(self, task: TaskId) -> None:
         """See ``Stores.wipe``."""
         disk = self.disks.get(task)
-        assert disk is None or disk.owner is None, "a store is closed before it is wiped"
+        if disk is not None and disk.owner is not None:
+            raise StoreUnavailable("store is held by another worker", task=str(task))
         self.disks.pop(task, None)
 
     def crash(self, tasks: list[TaskId], keep: Callable[[int], int]) -> None:

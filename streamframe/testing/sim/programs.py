@@ -1,0 +1,252 @@
+"""The topologies under test, and what must come out of each.
+
+Small, because thousands of runs count more than large ones: few columns, few keys, windows of seconds. Each
+takes another way through the engine: own key or repartition, partial aggregates or rows, final or changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+import pandas as pd
+
+from streamframe.api.windows import hopping, tumbling
+from streamframe.app.application import App
+from streamframe.plan.topology import Topology
+from streamframe.testing.sim.batches import Batches, Ledger
+from streamframe.testing.sim.oracle import Aggregations, Windows, source, table, windowed
+from streamframe.testing.sim.outputs import Changes, DeadLetters, Echo, FinalWindows, LateRows, Output
+from streamframe.testing.sim.records import SCHEMA, Flavour, Input
+
+SECOND: Final = 1_000_000
+DEAD: Final = "dead"
+
+AGGREGATIONS: Final[dict[str, Any]] = {
+    "n": ("amount", "count"),
+    "total": ("amount", "sum"),
+    "low": ("amount", "min"),
+    "high": ("amount", "max"),
+    "first": ("amount", "first"),
+    "last": ("amount", "last"),
+}
+RIGHT: Final[Aggregations] = {**AGGREGATIONS, "rows": ("amount", "size")}
+TUMBLING: Final = Windows(size=10 * SECOND, every=10 * SECOND, grace=2 * SECOND)
+HOPPING: Final = Windows(size=10 * SECOND, every=5 * SECOND, grace=2 * SECOND)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One topology.
+
+    Attributes:
+        build: Declares it; the ledger takes what its functions are given.
+        expect: What must come out of an input.
+        flavour: What input it takes.
+        outputs: Topics that it writes, with their partitions.
+    """
+
+    build: Callable[[App, Ledger], None]
+    expect: Callable[[Input, Ledger], list[Output]]
+    outputs: Mapping[str, int]
+    flavour: Flavour = field(default_factory=Flavour)
+
+
+def _keyed(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user")
+    clicks.select("id", "user").to_topic("echo")
+    totals = clicks.groupby("user").window(tumbling("10s", grace="2s")).agg(**AGGREGATIONS, rows="size", name="totals")
+    totals.to_topic("totals")
+    totals.late.to_topic("late")
+
+
+def _expect_keyed(given: Input, ledger: Ledger) -> list[Output]:
+    answer = windowed(source(given, ["clicks"]), ["user"], TUMBLING, RIGHT)
+    return [
+        Echo("echo", given, "clicks"),
+        FinalWindows("totals", ["user"], answer, own_times=True),
+        LateRows("late", answer),
+        DeadLetters(DEAD, given),
+    ]
+
+
+def _hopping(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user")
+    windows = clicks.groupby("user").window(hopping("10s", "5s", grace="2s"))
+    totals = windows.agg(**AGGREGATIONS, rows="size", name="totals")
+    totals.to_topic("totals")
+    totals.late.to_topic("late")
+
+
+def _expect_hopping(given: Input, ledger: Ledger) -> list[Output]:
+    answer = windowed(source(given, ["clicks"]), ["user"], HOPPING, RIGHT)
+    return [
+        FinalWindows("totals", ["user"], answer, own_times=True),
+        LateRows("late", answer),
+        DeadLetters(DEAD, given),
+    ]
+
+
+def _partials(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time="ts")
+    windows = clicks.groupby("page").window(tumbling("10s", grace="2s"))
+    totals = windows.agg(**AGGREGATIONS, rows="size", name="totals")
+    totals.to_topic("totals")
+    totals.late.to_topic("late")
+
+
+def _expect_repartitioned(given: Input, aggregations: Aggregations) -> list[Output]:
+    answer = windowed(source(given, ["clicks"]).repartitioned(), ["page"], TUMBLING, aggregations)
+    return [
+        FinalWindows("totals", ["page"], answer, own_times=False),
+        LateRows("late", answer),
+        DeadLetters(DEAD, given),
+    ]
+
+
+def _rows(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time=None)
+    windows = clicks.groupby("page").window(tumbling("10s", grace="2s"))
+    totals = windows.agg(**AGGREGATIONS, rows="size", users=("user", "nunique"), name="totals")
+    totals.to_topic("totals")
+    totals.late.to_topic("late")
+
+
+def _table(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user")
+    clicks.groupby("user").agg(**AGGREGATIONS, rows="size", name="users").to_topic("users")
+    clicks.groupby("page").agg(**AGGREGATIONS, rows="size", name="pages").to_topic("pages")
+
+
+def _expect_table(given: Input, ledger: Ledger) -> list[Output]:
+    stream = source(given, ["clicks"])
+    return [
+        Changes("users", ["user"], table(stream, ["user"], RIGHT)),
+        Changes("pages", ["page"], table(stream.repartitioned(), ["page"], RIGHT)),
+        DeadLetters(DEAD, given),
+    ]
+
+
+CHAIN: Final = Windows(size=20 * SECOND, every=20 * SECOND, grace=1 * SECOND)
+CHAINED: Final[Aggregations] = {"groups": ("total", "size"), "sum": ("total", "sum"), "most": ("total", "max")}
+
+
+def _chained(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user")
+    first = clicks.groupby("user").window(tumbling("10s", grace="2s")).agg(n="size", total=("amount", "sum"), name="by")
+    first.to_topic("totals")
+    first.late.to_topic("late")
+    second = first.groupby("n").window(tumbling("20s", grace="1s"))
+    second.agg(groups="size", sum=("total", "sum"), most=("total", "max"), name="then").to_topic("chain")
+
+
+def _expect_chained(given: Input, ledger: Ledger) -> list[Output]:
+    first = windowed(
+        source(given, ["clicks"]), ["user"], TUMBLING, {"n": ("amount", "size"), "total": ("amount", "sum")}
+    )
+    second = windowed(first.items.repartitioned(), ["n"], CHAIN, CHAINED)
+    return [
+        FinalWindows("totals", ["user"], first, own_times=True),
+        LateRows("late", first),
+        FinalWindows("chain", ["n"], second, own_times=False),
+        DeadLetters(DEAD, given),
+    ]
+
+
+def _union(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user")
+    taps = app.topic("taps", SCHEMA, event_time="ts", key="user")
+    taps.select("id", "user").to_topic("echo")
+    windows = clicks.union(taps).groupby("user").window(tumbling("10s", grace="2s"))
+    totals = windows.agg(**AGGREGATIONS, rows="size", name="totals")
+    totals.to_topic("totals")
+    totals.late.to_topic("late")
+
+
+def _expect_union(given: Input, ledger: Ledger) -> list[Output]:
+    answer = windowed(source(given, ["clicks", "taps"]), ["user"], TUMBLING, RIGHT)
+    return [
+        Echo("echo", given, "taps"),
+        FinalWindows("totals", ["user"], answer, own_times=True),
+        LateRows("late", answer),
+        DeadLetters(DEAD, given),
+    ]
+
+
+def _changes(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user")
+    own = clicks.groupby("user").window(hopping("10s", "5s", grace="2s"))
+    own.agg(**AGGREGATIONS, rows="size", name="own", emit="changes").to_topic("users")
+    moved = clicks.groupby("page").window(tumbling("10s", grace="2s"))
+    moved.agg(**AGGREGATIONS, rows="size", name="moved", emit="changes").to_topic("pages")
+
+
+def _expect_changes(given: Input, ledger: Ledger) -> list[Output]:
+    stream = source(given, ["clicks"])
+    own = windowed(stream, ["user"], HOPPING, RIGHT)
+    moved = windowed(stream.repartitioned(), ["page"], TUMBLING, RIGHT)
+    return [
+        Changes("users", ["user", "window_start"], own),
+        Changes("pages", ["page", "window_start"], moved),
+        DeadLetters(DEAD, given),
+    ]
+
+
+def _batches(app: App, ledger: Ledger) -> None:
+    def take_rows(frame: pd.DataFrame, batch_id: str) -> None:
+        ledger.take("rows", batch_id, frame["id"].tolist())
+
+    def take_totals(frame: pd.DataFrame, batch_id: str) -> None:
+        starts = frame["window_start"].astype("datetime64[ms]").astype("int64")
+        ledger.take("totals", batch_id, list(zip(frame["user"], starts, frame["n"], strict=True)))
+
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user")
+    clicks.for_each_batch(take_rows, name="rows")
+    totals = clicks.groupby("user").window(tumbling("10s", grace="2s")).agg(n="size", name="totals")
+    totals.for_each_batch(take_totals, name="sums")
+
+
+def _expect_batches(given: Input, ledger: Ledger) -> list[Output]:
+    answer = windowed(source(given, ["clicks"]), ["user"], TUMBLING, {"n": ("amount", "size")})
+    rows: list[object] = [row.id for rows in given.values() for row in rows if row.time is not None]
+    totals: list[object] = [(user, start, found["n"]) for (user, start), found in answer.closed.items()]
+    return [Batches(ledger, {"rows": rows, "totals": totals}), DeadLetters(DEAD, given)]
+
+
+CASES: Final[Mapping[str, Case]] = {
+    "keyed": Case(build=_keyed, expect=_expect_keyed, outputs={"echo": 2, "totals": 2, "late": 1}),
+    "hopping": Case(build=_hopping, expect=_expect_hopping, outputs={"totals": 2, "late": 1}),
+    "partials": Case(
+        build=_partials,
+        expect=lambda given, _ledger: _expect_repartitioned(given, RIGHT),
+        flavour=Flavour(keyed=False),
+        outputs={"totals": 2, "late": 1},
+    ),
+    "rows": Case(
+        build=_rows,
+        expect=lambda given, _ledger: _expect_repartitioned(given, {**RIGHT, "users": ("user", "nunique")}),
+        flavour=Flavour(keyed=False, kafka_time=True),
+        outputs={"totals": 2, "late": 1},
+    ),
+    "table": Case(build=_table, expect=_expect_table, outputs={"users": 2, "pages": 1}),
+    "chained": Case(build=_chained, expect=_expect_chained, outputs={"totals": 1, "late": 1, "chain": 1}),
+    "union": Case(
+        build=_union,
+        expect=_expect_union,
+        flavour=Flavour(topics=("clicks", "taps"), rows_max=16),
+        outputs={"echo": 1, "totals": 2, "late": 1},
+    ),
+    "changes": Case(build=_changes, expect=_expect_changes, outputs={"users": 2, "pages": 1}),
+    "batches": Case(build=_batches, expect=_expect_batches, outputs={}),
+}
+
+
+@lru_cache
+def compiled(name: str) -> tuple[Topology, App, Ledger]:
+    """Return a topology, made once, and the ledger that its functions write to."""
+    ledger = Ledger()
+    app = App(name, dead_letters=DEAD)
+    CASES[name].build(app, ledger)
+    return app.topology(), app, ledger

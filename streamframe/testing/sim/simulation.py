@@ -1,0 +1,330 @@
+"""The scheduler: one ``Random``, one action after the other, first with faults, then without.
+
+A run has two phases. While faults strike, nothing wrong may ever be committed (safety). Then they stop: dead
+members are evicted, transactions without an owner expire, everybody is started, and within a bounded number of
+turns everything must be consumed and equal the oracle's answer (liveness).
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streamframe.core.ids import TopicPartition
+from streamframe.core.time import MICROS_PER_SECOND
+from streamframe.testing.memory_broker import Fate
+from streamframe.testing.sim.calm import calm_down
+from streamframe.testing.sim.faults import Faults, ProcessDied
+from streamframe.testing.sim.outputs import Violation
+from streamframe.testing.sim.plan import FaultPlan, draw_plan
+from streamframe.testing.sim.programs import CASES, compiled
+from streamframe.testing.sim.records import draw_input
+from streamframe.testing.sim.trace import Trace
+from streamframe.testing.sim.world import Process, World
+
+NESTED_MAX: Final = 2
+"""How deep the world goes on inside calls that stand still."""
+
+TRANSACTION_TIMEOUT: Final = 60 * MICROS_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        seed: Its seed.
+        digest: Hash of its trace.
+        failure: What was violated, or ``None``.
+        plan: What was drawn.
+        trace: Lines, when they were kept.
+        commits: Committed transactions.
+        struck: How often each fault struck, and how often each action happened.
+    """
+
+    seed: int
+    digest: str
+    failure: str | None
+    plan: str
+    trace: tuple[str, ...]
+    commits: int
+    struck: dict[str, int]
+
+
+def run(seed: int, *, keep_trace: bool = False, program: str | None = None) -> Outcome:
+    """Run one seed.
+
+    Args:
+        seed: Decides everything.
+        keep_trace: Whether to keep the lines of the trace.
+        program: Use this topology instead of the one that the seed draws.
+    """
+    rng = random.Random(seed)  # noqa: S311 - chance that can be repeated is the point
+    plan = draw_plan(rng, [program] if program else list(CASES))
+    trace = Trace(keep=keep_trace)
+    simulation = Simulation(rng, plan, trace)
+    failure = None
+    try:
+        simulation.unsafe_phase()
+        calm_down(simulation.world)
+    except Violation as violation:
+        failure = str(violation)
+    except Exception:
+        failure = traceback.format_exc()
+    return Outcome(
+        seed=seed,
+        digest=trace.digest,
+        failure=failure,
+        plan=plan.describe(),
+        trace=tuple(trace.lines),
+        commits=simulation.world.invariants.commits,
+        struck={**simulation.faults.struck, **simulation.done},
+    )
+
+
+class Simulation:
+    """One run; see the module docstring."""
+
+    def __init__(self, rng: random.Random, plan: FaultPlan, trace: Trace) -> None:
+        self.rng, self.plan, self.trace = rng, plan, trace
+        self.faults = Faults(rng, plan.rates, trace)
+        case = CASES[plan.program]
+        topology, _app, ledger = compiled(plan.program)
+        ledger.clear()
+        given = draw_input(rng, case.flavour, plan.partitions)
+        self.outputs = case.expect(given, ledger)
+        self.world = World(
+            rng,
+            plan,
+            case=case,
+            topology=topology,
+            given=given,
+            outputs=self.outputs,
+            faults=self.faults,
+            trace=trace,
+        )
+        self.done: dict[str, int] = {}
+        self._names = list(plan.weights)
+        self._weights = list(plan.weights.values())
+        self._depth = 0
+        self.faults.stall = self._stall
+        self.world.wait_for = self._wait
+        self._actions: dict[str, Callable[[], object]] = {
+            "step": self._step,
+            "tick": self._tick,
+            "feed": self._feed,
+            "marker": self._marker,
+            "kill": self._kill,
+            "start": self._start,
+            "stop": self._stop,
+            "evict": self._evict,
+            "reorder": self._reorder,
+            "expire": self._expire,
+            "late request": self._late_request,
+            "compact": self._compact,
+            "retention": self._retention,
+            "copy disk": self._copy_disk,
+            "old disk": self._old_disk,
+            "wipe disk": self._wipe_disk,
+            "damage disk": self._damage_disk,
+            "replace": self._replace,
+        }
+
+    # -- phases ------------------------------------------------------------------------------------
+
+    def unsafe_phase(self) -> None:
+        """Anything may go wrong."""
+        for slot in range(self.plan.workers):
+            self.world.start(slot)
+        for _ in range(self.plan.turns):
+            self.turn()
+            self.world.forget()
+
+    def turn(self) -> None:
+        """One action."""
+        name = self.rng.choices(self._names, self._weights)[0]
+        self.done[name] = self.done.get(name, 0) + 1
+        self._actions[name]()
+
+    # -- standing still ----------------------------------------------------------------------------
+
+    def _stall(self, name: str) -> None:
+        """A process stands still inside a call while the world goes on."""
+        process = next((p for p in self.world.processes if p.name == name), None)
+        if process is None or self._depth >= NESTED_MAX:
+            return
+        self._nested(process, self.rng.choice([1, 3, 10, 25]))
+
+    def _nested(self, process: Process, turns: int) -> None:
+        process.asleep += 1
+        self._depth += 1
+        self.trace.note(f"  {process.name} stands still for {turns}")
+        for _ in range(turns):
+            self.turn()
+        self._depth -= 1
+        process.asleep -= 1
+        self.trace.note(f"  {process.name} goes on")
+
+    def _wait(self, name: str, wanted: Sequence[TopicPartition]) -> None:
+        """A call blocks until the transactions that hold offsets are decided; in the end their time is over."""
+        broker = self.world.broker
+        process = next(p for p in self.world.processes if p.name == name)
+        if self.faults.armed and self._depth < NESTED_MAX:
+            for _ in range(self.rng.choice([1, 5, 15])):
+                if not broker.holders(wanted):
+                    return
+                self._nested(process, 1)
+        if not process.alive:
+            raise ProcessDied("committed")
+        self.world.clock.time += TRANSACTION_TIMEOUT if broker.open else 0
+        while holders := broker.holders(wanted):
+            if holders[0].fate is Fate.OPEN:
+                self.world.expire(holders[0].producer)
+            else:
+                broker.write_marker(holders[0].producer, None)
+
+    # -- actions -----------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        awake = self.world.awake
+        if awake:
+            process = self.rng.choice(awake)
+            self.trace.note(f"step {process.name}")
+            self.world.step(process)
+
+    def _tick(self) -> None:
+        seconds = self.rng.choice([0.01, 0.3, 1.0, 1.0, 1.0, 5.0])
+        if self.rng.random() < 0.02:
+            seconds = 70.0
+        self.world.clock.time += int(seconds * MICROS_PER_SECOND)
+        self.trace.note(f"tick {seconds}")
+
+    def _feed(self) -> None:
+        places = [place for place, offsets in self.world.placed.items() if len(offsets) < len(self.world.given[place])]
+        if places:
+            place = places[0] if self.plan.in_order else self.rng.choice(places)
+            self.world.feed(place, self.rng.choice([1, 3, 8]))
+
+    def _marker(self) -> None:
+        waiting = self.world.broker.waiting_markers()
+        if waiting:
+            producer, tp = self.rng.choice(waiting)
+            self.trace.note(f"marker of {producer} in {tp}")
+            self.world.broker.write_marker(producer, tp)
+
+    def _kill(self) -> None:
+        alive = self.world.alive
+        if alive:
+            self.world.kill(self.rng.choice(alive))
+
+    def _start(self) -> None:
+        taken = {process.slot for process in self.world.alive}
+        free = [slot for slot in range(self.plan.workers) if slot not in taken]
+        if free:
+            self.world.start(self.rng.choice(free))
+
+    def _stop(self) -> None:
+        alive = self.world.alive
+        if alive:
+            process = self.rng.choice(alive)
+            self.trace.note(f"stop {process.name}")
+            process.driver.request_stop()
+
+    def _evict(self) -> None:
+        """The session of a member is over: it is dead, stands still, or its heartbeats were lost."""
+        world = self.world
+        asleep = [process for process in world.alive if process.asleep and process.log.member_id]
+        members = world.dead_members() + [process.log.member_id for process in asleep]
+        if not members and self.rng.random() < 0.3:
+            members = [process.log.member_id for process in world.alive if process.log.member_id]
+        if not members:
+            return
+        member = self.rng.choice(members)
+        self.trace.note(f"evict {member}")
+        world.group.evict(member)
+        if self.faults.strikes("nobody"):
+            for process in world.alive:
+                if process.log.member_id == member:
+                    process.log.member_id, process.log.generation = "", -1
+
+    def _reorder(self) -> None:
+        order = list(self.world.group.member_ids)
+        self.rng.shuffle(order)
+        self.trace.note(f"reorder {order}")
+        self.world.group.reorder(order)
+
+    def _expire(self) -> None:
+        world = self.world
+        living = {process.log.identity for process in world.awake}
+        producers = [producer for producer in sorted(world.broker.open) if producer not in living]
+        if not producers and self.rng.random() < 0.3:
+            producers = sorted(world.broker.open)
+        if producers:
+            world.clock.time += TRANSACTION_TIMEOUT
+            world.expire(self.rng.choice(producers))
+
+    def _late_request(self) -> None:
+        if self.world.late_requests:
+            request = self.world.late_requests.pop(self.rng.randrange(len(self.world.late_requests)))
+            applied = self.world.broker.end_late(*request)
+            self.trace.note(f"late request {request[0]} epoch {request[1]}: {applied}")
+
+    def _compact(self) -> None:
+        partition = self.rng.choice(self._changelog_partitions())
+        tombstones = self.rng.random() < 0.5
+        until = self.rng.randint(0, self.world.broker.partition(partition).end)
+        self.trace.note(f"compact {partition} until {until}, tombstones {tombstones}")
+        self.world.broker.partition(partition).compact(until, tombstones=tombstones)
+
+    def _changelog_partitions(self) -> list[TopicPartition]:
+        return [
+            TopicPartition(declaration.changelog, number)
+            for sub in self.world.topology.sub_topologies
+            for declaration in sub.stores
+            for number in range(self.world.sizes.task_counts[sub.id])
+        ]
+
+    def _retention(self) -> None:
+        """Records that were consumed and committed are deleted from an input."""
+        place = self.rng.choice(list(self.world.placed))
+        tp = TopicPartition(*place)
+        committed = self.world.broker.committed.get(tp)
+        if committed is not None:
+            self.trace.note(f"retention {tp} before {committed.offset}")
+            self.world.broker.partition(tp).delete_before(committed.offset)
+
+    def _copy_disk(self) -> None:
+        machine = self.rng.choice(self.world.machines)
+        self.trace.note(f"copy {machine.name}")
+        machine.copy()
+
+    def _old_disk(self) -> None:
+        machine = self.rng.choice(self.world.machines)
+        self.trace.note(f"older copy on {machine.name}: {machine.bring_back()}")
+
+    def _wipe_disk(self) -> None:
+        machine = self.rng.choice(self.world.machines)
+        self.trace.note(f"wipe {machine.name}: {machine.wipe()}")
+
+    def _damage_disk(self) -> None:
+        machine = self.rng.choice(self.world.machines)
+        tasks = sorted(machine.stores.disks)
+        if tasks:
+            task = self.rng.choice(tasks)
+            self.trace.note(f"damage {task} on {machine.name}")
+            machine.damaged.add(task)
+
+    def _replace(self) -> None:
+        """A worker that stands still, or cannot be reached, is started again elsewhere: two of one name."""
+        world = self.world
+        candidates = [process for process in world.alive if process.asleep]
+        twins = [p for p in world.alive if sum(q.slot == p.slot for q in world.alive) > 1]
+        if twins:
+            world.kill(self.rng.choice(twins))
+        elif candidates:
+            process = self.rng.choice(candidates)
+            self.trace.note(f"replace {process.name}")
+            self.world.start(process.slot)
