@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -15,6 +16,7 @@ from streamframe.app.places import state_root
 from streamframe.app.preparing import prepare
 from streamframe.core.errors import StreamFrameError
 from streamframe.core.settings import Settings
+from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.engine.ports import Telemetry
 from streamframe.engine.worker import Worker, WorkerSpec
 from streamframe.kafka.log import KafkaLog, LogOptions
@@ -93,6 +95,7 @@ def open_worker(
             telemetry=watched,
             lag=lambda: _lag(log),
             disk=stores.sizes,
+            rest=lambda micros: time.sleep(micros / MICROS_PER_SECOND),
         )
         drivers.append(driver)
         log.connect()

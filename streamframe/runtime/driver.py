@@ -20,6 +20,7 @@ from streamframe.engine.ports import Clock, Log, Stores, Telemetry
 from streamframe.engine.snapshot import Snapshot
 from streamframe.engine.worker import Worker
 from streamframe.runtime.meter import Meter
+from streamframe.runtime.pacing import Pace
 from streamframe.runtime.performer import BREAKING, Performer
 
 _WORK: Final = (ev.RecordsRead, ev.ChangelogRead)
@@ -38,6 +39,7 @@ class Driver:
         lag: Returns records not yet read per input partition, for snapshots.
         disk: Returns bytes and entries of the local databases, for snapshots.
         show: Takes the text of ``print`` steps.
+        rest: Waits for so many microseconds, to let records gather; by default nobody waits.
     """
 
     def __init__(  # noqa: PLR0913 - the four ports, and what only the outside knows
@@ -51,6 +53,7 @@ class Driver:
         lag: Callable[[], dict[str, int]] = dict,
         disk: Callable[[], tuple[int, int] | None] = lambda: None,
         show: Callable[[str], None] = print,
+        rest: Callable[[int], None] | None = None,
     ) -> None:
         self.worker = worker
         self._log = log
@@ -61,6 +64,8 @@ class Driver:
         self._meter = Meter(clock.now, worker.spec.topology.plan.dead_letters)
         self._settings: Settings = worker.spec.settings
         self._performer = Performer(log, stores, telemetry, show)
+        self._rest = rest
+        self._pace = Pace(interval=self._settings.commit.interval)
         self._published_at = 0
         self._stop = False
         self._started = False
@@ -113,10 +118,12 @@ class Driver:
             self._stop = False
             self.handle([ev.StopRequested()])
             return
+        self._let_records_gather()
         self._meter.enter("poll")
         self._performer.begin_poll()
         events = self._log.poll(self._wait())
         self._meter.polled(idle=not any(isinstance(event, _WORK) for event in events))
+        self._pace.polled(self._clock.now(), sum(len(e.batch) for e in events if isinstance(e, ev.RecordsRead)))
         # Asked event by event: handling one may send the partitions of the next ones elsewhere.
         self.handle(event for event in events if not self._performer.outdated(event))
         self._meter.turned(settled=all(task.running for task in self.worker.tasks.values()))
@@ -127,8 +134,19 @@ class Driver:
         """How long to wait for records: not beyond the next commit."""
         if self.worker.commit.in_flight is not None:
             return 0
-        until_commit = self.worker.last_commit_at + self._settings.commit.interval - self._clock.now()
-        return max(1_000, min(self._settings.limits.poll_wait, until_commit))
+        return max(1_000, min(self._settings.limits.poll_wait, self._until_commit()))
+
+    def _until_commit(self) -> int:
+        return self.worker.last_commit_at + self._settings.commit.interval - self._clock.now()
+
+    def _let_records_gather(self) -> None:
+        tasks = self.worker.tasks.values()
+        if self._rest is None or not all(task.running for task in tasks):
+            return
+        micros = self._pace.rest(self._clock.now(), self._until_commit())
+        if micros:
+            self._meter.enter("idle")
+            self._rest(micros)
 
     def publish(self) -> None:
         """Hand a snapshot to the telemetry."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import CommitSettings
 from streamframe.engine.ports import CommitRequest, TransactionAborted
+from streamframe.runtime.pacing import REST_MAX
 from streamframe.testing.memory_cluster import MemoryCluster
 from tests.laws.worlds import keyed_app
 
@@ -61,3 +62,24 @@ def test_the_end_of_a_partition_in_hand_is_not_believed_after_everything_went_ba
     cluster.settle()
 
     assert [json.loads(e.value or b"")["n"] for _, e in cluster.broker.records("totals")] == [2]
+
+
+def test_after_a_few_records_the_loop_rests_and_after_none_it_does_not() -> None:
+    app = keyed_app()
+    cluster = MemoryCluster(app.topology(), app.settings, {"clicks": 2, "totals": 1, "late": 1})
+    driver = cluster.add("w").driver
+    cluster.rebalance()
+    cluster.settle()
+    rests: list[int] = []
+    driver._rest = rests.append
+
+    driver.step()
+    driver.step()
+    assert rests == []
+
+    cluster.broker.append(TopicPartition("clicks", 0), b'{"user":"a","page":"/","amount":1,"ts":0}', key=b"a")
+    driver.step()
+    driver.step()
+    driver.step()
+    assert len(rests) == 1
+    assert 0 < rests[0] <= REST_MAX
