@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ HERE = Path(__file__).parent
 PROGRAM = str(HERE / "programs.py")
 EXTERNAL = "STREAMFRAME_TEST_BOOTSTRAP"
 PARTITIONS = 4
+CREATE_SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,11 @@ class World:
         settings = {"retention.ms": "-1", **{name.replace("_", "."): value for name, value in config.items()}}
         new = NewTopic(topic, partitions, 1, config=settings)
         self._admin.create_topics([new], operation_timeout=30)[topic].result(30)
+        deadline = time.monotonic() + CREATE_SECONDS_MAX
+        # Made by the controller; the broker tells clients of it a moment later.
+        while len(self._admin.list_topics(topic, timeout=10).topics[topic].partitions) < partitions:
+            assert time.monotonic() < deadline, f"topic {topic} does not appear"
+            time.sleep(0.02)
         return topic
 
     def drop(self, *topics: str) -> None:
