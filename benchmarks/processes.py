@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import psutil
 
 SAMPLE_SECONDS = 0.1
 MEBIBYTE = 1 << 20
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ class Measured:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=lambda: os.sched_setaffinity(0, self._cores),
+                preexec_fn=self._prepare,
             )
         self._tree = psutil.Process(self._process.pid)
         return self
@@ -77,6 +79,12 @@ class Measured:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def _prepare(self) -> None:
+        """Runs in the new process: takes its cores, and ends with us however we end."""
+        os.sched_setaffinity(0, self._cores)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     @property
     def pid(self) -> int:
