@@ -22,7 +22,7 @@ def test_all_lists_the_public_names_sorted_and_each_can_be_used():
 def test_type_checkers_see_the_same_names_as_the_interpreter():
     tree = ast.parse((ROOT / "streamframe" / "__init__.py").read_text())
     seen = {alias.asname for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert sorted((seen - {None}) | {"__version__"}) == list(streamframe.__all__)
+    assert sorted({name for name in seen if name} | {"__version__"}) == list(streamframe.__all__)
 
 
 def test_importing_the_package_does_not_import_pandas():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from benchmarks.workload import Workload, produce
@@ -12,7 +14,7 @@ WORKLOAD = Workload(records=150_000, users=500, span_s=200)
 
 
 @pytest.fixture(scope="module")
-def broker() -> KafkaBroker:
+def broker() -> Iterator[KafkaBroker]:
     with KafkaBroker() as found:
         found.create_topic("clicks", WORKLOAD.partitions, config={"retention.ms": "-1"})
         produce(found.bootstrap, "clicks", WORKLOAD.frame(), partitions=WORKLOAD.partitions)

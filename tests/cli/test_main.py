@@ -3,10 +3,10 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -56,11 +56,12 @@ def streamframe(*words: str, **variables: str) -> subprocess.CompletedProcess[st
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"]])
 def test_help_answers_at_once(words):
     def seconds() -> float:
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert streamframe(*words).returncode == 0
-        return time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
-    # Other tests share the machine: the best of some tries is what it costs.
+    # CPU time, and the best of some tries: other work shares the machine.
     assert min(seconds() for _ in range(5)) < HELP_SECONDS_MAX
 
 

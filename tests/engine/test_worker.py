@@ -59,7 +59,7 @@ def running(*, bounded: bool | None = None) -> Worker:
     return found
 
 
-def program(found: Worker, task=T0) -> CountingProgram:  # type: ignore[no-untyped-def]
+def program(found: Worker, task=T0) -> CountingProgram:
     return found.tasks[task].active_program  # type: ignore[return-value]
 
 

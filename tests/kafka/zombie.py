@@ -12,15 +12,20 @@ import sys
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-MEMBER = {
+MEMBER: dict[str, dict[str, str | int]] = {
     "consumer": {"group.protocol": "consumer", "group.remote.assignor": "range"},
     "classic": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
 }
 
 
 def main(bootstrap: str, protocol: str, topic: str, output: str) -> None:
-    settings = {"bootstrap.servers": bootstrap, "group.id": f"{topic}-group", "enable.auto.commit": False}
-    consumer = Consumer(settings | {"auto.offset.reset": "earliest"} | MEMBER[protocol])
+    settings: dict[str, str | int | bool] = {
+        "bootstrap.servers": bootstrap,
+        "group.id": f"{topic}-group",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+    }
+    consumer = Consumer(settings | MEMBER[protocol])
     assigned: list[int] = []
     consumer.subscribe([topic], on_assign=lambda _consumer, partitions: assigned.append(len(partitions)))
     producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"{topic}-zombie"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +20,7 @@ SIZE, GRACE = 10_000, 2_000
 class Input:
     """Records of a topic: one list per partition, in offset order."""
 
-    partitions: tuple[tuple[dict[str, object], ...], ...]
+    partitions: tuple[tuple[dict[str, Any], ...], ...]
 
     def frame(self) -> pd.DataFrame:
         """All records with their partition, in an order that keeps that of each partition."""
@@ -34,7 +35,7 @@ def make_input(seed: int, *, partitions: int = 3, rows_max: int = 60, users: int
     found = []
     for number in range(partitions):
         time = rng.randint(0, 15_000)
-        rows: list[dict[str, object]] = []
+        rows: list[dict[str, Any]] = []
         for _ in range(rng.choice([0, rng.randint(1, rows_max), rows_max])):
             time += rng.choice([0, 100, 700, 3_000])
             late = rng.choice([0, 0, 500, 1_500, 9_000, 25_000])
@@ -87,7 +88,7 @@ def hopping_app() -> App:
     return app
 
 
-AGGREGATIONS: Mapping[str, tuple[str, str]] = {
+AGGREGATIONS: Mapping[str, Any] = {
     "n": ("amount", "count"),
     "total": ("amount", "sum"),
     "low": ("amount", "min"),

@@ -76,8 +76,14 @@ class Run:
 
 def running_children() -> list[psutil.Process]:
     """Worker processes of this one; multiprocessing's resource tracker is none."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process().children(recursive=True) if _is_worker(child)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
