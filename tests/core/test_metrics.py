@@ -1,3 +1,5 @@
+"""Names of what is counted."""
+
 from streamframe.core.metrics import COUNTERS, ROWS_LATE, counter, split_counter
 
 
