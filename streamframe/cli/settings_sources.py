@@ -335,7 +335,9 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
     layer: dict[str, Given] = {}
     for variable, raw in sorted(environment.items()):
         ours = variable.startswith(ENVIRONMENT_PREFIX) and variable not in OTHER_VARIABLES
-        if not ours or not raw or _KUBERNETES.fullmatch(variable):
+        # A setting may have such a name too (`STREAMFRAME_TELEMETRY_PORT`); Kubernetes puts an address there.
+        theirs = _KUBERNETES.fullmatch(variable) and (variable not in by_variable or "://" in raw)
+        if not ours or not raw or theirs:
             continue
         name = by_variable.get(variable) or _map_entry(variable)
         if name is None:

@@ -259,3 +259,11 @@ def test_what_is_shown_can_be_written_again(name):
 def test_any_name_is_a_setting_or_none(name):
     found = setting_of(name)
     assert found is None or found[0] in FIELDS
+
+
+def test_a_setting_that_is_named_like_a_variable_of_kubernetes_is_taken_and_an_address_in_it_is_not():
+    def port(raw: str) -> int:
+        return resolve([environment_layer({"STREAMFRAME_TELEMETRY_PORT": raw})]).settings.telemetry.port
+
+    assert port("9464") == 9464
+    assert port("tcp://10.0.0.1:9464") == 0
