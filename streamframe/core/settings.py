@@ -95,7 +95,7 @@ class Limits:
 
     poll_records_max: int = 5_000
     poll_wait: int = 50 * MICROS_PER_MS
-    prefetch_kib: int = 16 * 1024
+    prefetch_kib: int = 4 * 1024
     output_queue_kib: int = 256 * 1024
     restore_records_max: int = 500
     watchdog: int = 90 * MICROS_PER_SECOND
