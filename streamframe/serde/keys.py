@@ -45,7 +45,7 @@ def encode_keys(columns: Sequence[pa.Array]) -> Sequence[bytes | None]:
         columns: The key columns, at least one, all of one length.
 
     Example:
-        >>> encode_keys([pa.array(["a", None])])
+        >>> list(encode_keys([pa.array(["a", None])]))
         [b'a', None]
         >>> encode_keys([pa.array(["a", None]), pa.array([1, 2])])
         [b'["a",1]', b'[null,2]']
