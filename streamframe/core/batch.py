@@ -48,6 +48,10 @@ class RecordBatch(ABC):
     def keys(self) -> Sequence[bytes | None]:
         """Record keys; ``None`` is a null key."""
 
+    def key(self, row: int) -> bytes | None:
+        """Return the key of one record: cheaper than all of them, to look at one."""
+        return self.keys()[row]
+
     @abstractmethod
     def offsets(self) -> Int64Array:
         """Offsets, ascending, possibly with gaps."""
@@ -59,6 +63,11 @@ class RecordBatch(ABC):
     def timestamps_at(self, rows: Sequence[int]) -> Int64Array:
         """Return the timestamps of some records: cheaper than all of them, for a sample."""
         return self.timestamps()[np.asarray(rows, np.int64)]
+
+    def value_bytes_at(self, rows: Sequence[int]) -> Int64Array:
+        """Return the lengths of some values, 0 for a null: cheaper than all of them, for a sample."""
+        values = self.values()
+        return np.array([len(values[row] or b"") for row in rows], np.int64)
 
     @abstractmethod
     def headers(self, row: int) -> Headers:

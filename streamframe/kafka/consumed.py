@@ -57,6 +57,11 @@ class ConsumedBatch(RecordBatch):
     def keys(self) -> list[bytes | None]:
         return list(map(Message.key, self._messages))
 
+    def key(self, row: int) -> bytes | None:
+        key = self._messages[row].key()
+        assert not isinstance(key, str)
+        return key
+
     def offsets(self) -> Int64Array:
         if self._last - self._first == len(self._messages) - 1:
             # Ascending and as many as the span holds: there is no gap to look for.
@@ -70,6 +75,9 @@ class ConsumedBatch(RecordBatch):
     def timestamps_at(self, rows: Sequence[int]) -> Int64Array:
         times = [self._messages[row].timestamp()[1] for row in rows]
         return np.maximum(np.array(times, np.int64), NO_TIMESTAMP)
+
+    def value_bytes_at(self, rows: Sequence[int]) -> Int64Array:
+        return np.array([len(self._messages[row]) for row in rows], np.int64)
 
     def headers(self, row: int) -> Headers:
         headers = self._messages[row].headers()

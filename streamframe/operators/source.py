@@ -133,7 +133,7 @@ class SourceReader:
         assert rows.marks.origin is not None
         first = rows.marks.origin.position(0)
         declared = encode_keys([rows.columns[name].slice(0, 1) for name in self._node.key])[0]
-        raw = batch.keys()[first]
+        raw = batch.key(first)
         if raw != declared:
             raise RecordError(
                 "message key is not the declared key column",

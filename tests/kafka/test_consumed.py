@@ -50,6 +50,11 @@ def test_columns_are_what_the_messages_say(messages):
         assert batch.size_bytes == sum(len(each.value() or b"") for each in run)
 
 
+def test_the_key_of_one_record_is_that_of_the_column():
+    batch = ConsumedBatch(TopicPartition("t", 0), [message(offset=0, key=b"a"), message(offset=1)])
+    assert [batch.key(row) for row in range(2)] == batch.keys() == [b"a", None]
+
+
 def test_notes_are_separated_from_records():
     end = message(offset=2, error=KafkaError(KafkaError._PARTITION_EOF))
     records = [message(offset=0), message(offset=1)]
