@@ -201,7 +201,10 @@ class Worker:
         self.tally.batches += 1
         commands: list[cmd.Command] = [cmd.Produce(batch=output) for output in produced.outputs]
         if self._changed_bytes() > self.spec.settings.commit.changed_bytes_max:
-            commands += self._commit_if_needed()
+            more = self._commit_if_needed()
+            # A store was found damaged: everything goes back, so what was made is not produced any more. If that
+            # failed, it would take the orders with it that close the damaged store.
+            return more if self.rolling_back else [*commands, *more]
         return commands
 
     def _end_reached(self, event: ev.EndReached) -> list[cmd.Command]:
@@ -262,6 +265,7 @@ class Worker:
         self.last_commit_at = self.now
         self.last_commit_micros = self.now - self.commit.started_at
         commands: list[cmd.Command] = []
+        damaged: list[ev.StoreDamaged] = []
         running = [self.tasks[task_id] for task_id in self.commit.sealed if task_id in self.tasks]
         budget = self.spec.settings.state.memory // max(1, len(running))
         for task in running:
@@ -272,12 +276,23 @@ class Worker:
                 if tp in request.offsets:
                     task.committed[tp] = request.offsets[tp].offset
             commands += task.apply_commit(sealed, event.ends)
-            task.active_program.applied(budget)
+            damaged += self._applied(task, budget)
             commands += [cmd.Deliver(task=task.id, delivery=delivery) for delivery in sealed.deliveries]
             commands += [cmd.Show(text=text) for text in sealed.prints]
         commands += self._purge(request.offsets)
         self.commit.sealed = {}
+        for each in damaged:
+            commands += self._store_damaged(each)
         return [*commands, *self._after_commit()]
+
+    @staticmethod
+    def _applied(task: Task, budget: int) -> list[ev.StoreDamaged]:
+        """Let a program drop what it need not keep in memory; that looks into the store, and may find it damaged."""
+        try:
+            task.active_program.applied(budget)
+        except StoreCorrupted as error:
+            return [ev.StoreDamaged(task=task.id, reason=str(error))]
+        return []
 
     def _after_commit(self) -> list[cmd.Command]:
         """What waited for the commit in flight: closing revoked tasks, stopping, the end of a bounded run."""
@@ -485,17 +500,23 @@ class Worker:
         task = self.tasks.get(event.task)
         if task is None:
             return self._after_exit(event)
-        match event:
-            case ev.CommittedFetched():
-                return task.committed_fetched(event)
-            case ev.ChangelogsFound():
-                return task.changelogs_found(event)
-            case ev.StoreOpened():
-                return task.store_opened(event)
-            case ev.StoreWritten():
-                return task.store_written(event)
-            case _:
-                assert_never(event)
+        try:
+            match event:
+                case ev.CommittedFetched():
+                    return task.committed_fetched(event)
+                case ev.ChangelogsFound():
+                    return task.changelogs_found(event)
+                case ev.StoreOpened():
+                    return task.store_opened(event)
+                case ev.StoreWritten():
+                    return task.store_written(event)
+                case _:
+                    assert_never(event)
+        except StoreCorrupted as error:
+            # A damaged store can often be opened; what is read of it when the task begins to work finds out.
+            return self._store_damaged(ev.StoreDamaged(task=event.task, reason=str(error)))
+        except StreamFrameError as error:
+            return self._fail(error)
 
     def _changelog_read(self, event: ev.ChangelogRead) -> list[cmd.Command]:
         for task in self._sorted_tasks():

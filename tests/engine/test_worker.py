@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from streamframe.core.errors import RecordError, StateError, TopologyMismatch, Unavailable
+from streamframe.core.errors import RecordError, StateError, StoreCorrupted, TopologyMismatch, Unavailable
 from streamframe.core.ids import NO_OFFSET, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
@@ -313,6 +313,56 @@ def test_a_damaged_store_sends_all_tasks_back_when_there_is_uncommitted_work() -
     commands = found.handle(ev.StoreDamaged(task=T0, reason="block checksum mismatch"))
 
     assert of(cmd.WipeStore, commands) == [cmd.WipeStore(task=T0)]
+    assert isinstance(commands[-1], cmd.Abort)
+
+
+def test_a_store_whose_damage_shows_when_its_task_begins_to_work_is_rebuilt() -> None:
+    class Damaged(MemoryStore):
+        def get(self, key: bytes) -> bytes | None:
+            raise StoreCorrupted("block checksum mismatch")
+
+    found = worker()
+    found.handle(ev.PartitionsAssigned(partitions=(IN0, IN1)))
+    task = found.tasks[T0]
+    found.handle(ev.CommittedFetched(task=T0, epoch=task.epoch, committed={IN0: Committed(offset(0))}))
+    found.handle(ev.StoreOpened(task=T0, epoch=task.epoch, store=Damaged()))
+    bounds = {LOG0: ChangelogBounds(b"t" * 16, offset(0), offset(0))}
+
+    commands = found.handle(ev.ChangelogsFound(task=T0, epoch=task.epoch, bounds=bounds))
+
+    assert [type(command) for command in commands] == [
+        cmd.Notice,
+        cmd.CloseStore,
+        cmd.WipeStore,
+        cmd.PauseInputs,
+        cmd.FetchCommitted,
+    ]
+
+
+def test_a_store_whose_damage_shows_after_a_commit_is_rebuilt_and_the_others_are_written() -> None:
+    found = running()
+    for task, tp in ((T0, IN0), (T1, IN1)):
+        found.handle(ev.RecordsRead(batch=batch(tp, 0)))
+        assert program(found, task).dirty
+    program(found, T0).apply_failure = StoreCorrupted("block checksum mismatch")
+    [commit] = of(cmd.Commit, commit_due(found))
+
+    commands = found.handle(ev.CommitSucceeded(sequence=commit.sequence, ends={LOG0: offset(1), LOG1: offset(1)}))
+
+    assert [command.task for command in of(cmd.WriteStore, commands)] == [T0, T1]
+    assert of(cmd.WipeStore, commands) == [cmd.WipeStore(task=T0)]
+
+
+def test_what_a_batch_made_is_not_produced_when_a_store_is_found_damaged() -> None:
+    """A failing produce would drop the orders behind it, and the damaged store would stay open for ever."""
+    found = running()
+    program(found).changed_bytes = found.spec.settings.commit.changed_bytes_max + 1
+    program(found).seal_failure = StoreCorrupted("block checksum mismatch", task=str(T0))
+
+    commands = found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
+
+    assert of(cmd.Produce, commands) == []
+    assert len(of(cmd.CloseStore, commands)) == 1
     assert isinstance(commands[-1], cmd.Abort)
 
 

@@ -62,6 +62,8 @@ class CountingProgram:
     applied_budgets: list[int] = field(default_factory=list)
     delivered_ids: list[str] = field(default_factory=list)
     failure: StreamFrameError | None = None
+    seal_failure: StreamFrameError | None = None
+    apply_failure: StreamFrameError | None = None
 
     def __post_init__(self) -> None:
         for reader in self.readers.values():
@@ -76,6 +78,8 @@ class CountingProgram:
         return Produced(outputs=[OutputBatch(topic="out", values=list(batch.values()))], counts={"rows_in": len(batch)})
 
     def seal(self, now: int, *, flush: bool = False) -> SealedTask:
+        if self.seal_failure is not None:
+            raise self.seal_failure
         self.dirty = False
         self.changed_bytes = 0
         value = str(self.count).encode()
@@ -95,6 +99,8 @@ class CountingProgram:
 
     def applied(self, memory_budget: int) -> None:
         self.applied_budgets.append(memory_budget)
+        if self.apply_failure is not None:
+            raise self.apply_failure
 
     def wants_seal(self, now: int) -> bool:
         return False
