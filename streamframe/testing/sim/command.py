@@ -24,6 +24,9 @@ CHUNK: Final = 10
 
 SEEDS_PER_MUTANT: Final = 2_000
 
+SHOWN_MAX: Final = 10
+"""Failing seeds that are shown; the others are counted."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
@@ -96,8 +99,7 @@ def _sweep(seeds: range, program: str | None, jobs: int) -> int:
         commits += outcome.commits
         for name, count in outcome.struck.items():
             struck[name] = struck.get(name, 0) + count
-        if outcome.failure is not None:
-            failures += 1
+        if outcome.failure is not None and (failures := failures + 1) <= SHOWN_MAX:
             _say(f"seed {outcome.seed} FAILED ({outcome.plan.partition(':')[0]})")
             _say("    " + outcome.failure.strip().splitlines()[-1])
             _say("    " + replay_command(outcome, program))

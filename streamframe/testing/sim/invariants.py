@@ -31,8 +31,6 @@ from streamframe.state.store import Changes, StoreReader
 from streamframe.testing.memory_broker import Entry, Fate, MemoryBroker, Transaction
 from streamframe.testing.sim.outputs import Output, Violation
 
-_OUTBOX_ENTRY = b"e"
-
 
 @dataclass(slots=True)
 class History:
@@ -50,9 +48,9 @@ class History:
         """Whether this value was committed for this key before an offset."""
         return any(known == value and offset < before for offset, known in self.values.get(key, ()))
 
-    def last(self, key: bytes, before: int) -> bytes | None:
-        """Return the last committed value of a key before an offset."""
-        return next((v for offset, v in reversed(self.values.get(key, [])) if offset < before), None)
+    def last(self, key: bytes) -> bytes | None:
+        """Return the last committed value of a key; ``None``: it was deleted, or never there."""
+        return self.values[key][-1][1] if key in self.values else None
 
 
 class Invariants:
@@ -194,9 +192,14 @@ class Invariants:
                 raise Violation(
                     f"restore-complete: {name} of {task} begins with {_seq(found)}, committed is {_seq(history.meta)}"
                 )
-            for key, value in reader.scan(_OUTBOX_ENTRY):
-                if history.last(key, 1 << 62) != value:
-                    raise Violation(f"outbox-once: {name} of {task} still holds entry {key!r}")
+
+    def batches_found(self, task: TaskId, store: str, keys: Sequence[bytes]) -> None:
+        """Look at the entries that the owner of a task takes for batches that were not delivered."""
+        tp = TopicPartition(self._stores[task.sub_topology, store], task.partition)
+        history = self.histories.get(tp, History())
+        for key in keys:
+            if history.last(key) is None:
+                raise Violation(f"outbox-once: {store} of {task} is about to deliver entry {key!r} again")
 
     def offsets_sent(self, member: str, owners: Mapping[TopicPartition, str | None]) -> None:
         """Look at offsets that the coordinator has just accepted from a member."""

@@ -30,7 +30,7 @@ ACTIONS: Final[Mapping[str, int]] = {
     "copy disk": 1,
     "old disk": 1,
     "wipe disk": 1,
-    "damage disk": 1,
+    "damage disk": 2,
     "replace": 1,
 }
 """What the scheduler may do, and its usual weight among the others."""
@@ -136,7 +136,7 @@ def draw_plan(rng: random.Random, programs: Sequence[str]) -> FaultPlan:
         machines=rng.choice([1, 1, 2]),
         partitions=rng.choice([1, 2, 3]),
         protocol=rng.choice(["consumer", "consumer", "classic"]),
-        turns=rng.choice([100, 250, 500]),
+        turns=rng.choice([150, 400, 800]),
         weights=weights,
         rates=rates,
         batch_max=rng.choice([1, 3, 8, 100]),

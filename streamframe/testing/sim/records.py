@@ -58,7 +58,7 @@ class Flavour:
     topics: tuple[str, ...] = ("clicks",)
     keyed: bool = True
     kafka_time: bool = False
-    rows_max: int = 24
+    rows_max: int = 40
 
 
 Input = Mapping[Place, Sequence[Row]]

@@ -206,7 +206,7 @@ class Simulation:
         places = [place for place, offsets in self.world.placed.items() if len(offsets) < len(self.world.given[place])]
         if places:
             place = places[0] if self.plan.in_order else self.rng.choice(places)
-            self.world.feed(place, self.rng.choice([1, 3, 8]))
+            self.world.feed(place, self.rng.choice([1, 2, 5]))
 
     def _marker(self) -> None:
         waiting = self.world.broker.waiting_markers()
@@ -314,8 +314,11 @@ class Simulation:
         tasks = sorted(machine.stores.disks)
         if tasks:
             task = self.rng.choice(tasks)
-            self.trace.note(f"damage {task} on {machine.name}")
+            quietly = self.rng.random() < 0.5
+            self.trace.note(f"damage {task} on {machine.name}{', quietly' if quietly else ''}")
             machine.damaged.add(task)
+            if quietly:
+                machine.quiet.add(task)
 
     def _replace(self) -> None:
         """A worker that stands still, or cannot be reached, is started again elsewhere: two of one name."""

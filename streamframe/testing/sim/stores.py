@@ -27,12 +27,14 @@ class Machine:
         name: Its name.
         stores: What is on the disk.
         damaged: Stores that answer with ``StoreCorrupted`` until they are wiped.
+        quiet: Those of them that can be opened all the same: only reads and writes find out.
         copies: An older copy of some stores.
     """
 
     name: str
     stores: MemoryStores = field(default_factory=MemoryStores)
     damaged: set[TaskId] = field(default_factory=set)
+    quiet: set[TaskId] = field(default_factory=set)
     copies: dict[TaskId, Mapping[bytes, bytes]] = field(default_factory=dict)
 
     def copy(self) -> None:
@@ -54,8 +56,13 @@ class Machine:
         lost = [task for task, disk in sorted(self.stores.disks.items()) if disk.owner is None]
         for task in lost:
             del self.stores.disks[task]
-            self.damaged.discard(task)
+            self.repair(task)
         return lost
+
+    def repair(self, task: TaskId) -> None:
+        """A store begins anew."""
+        self.damaged.discard(task)
+        self.quiet.discard(task)
 
 
 class SimStores:
@@ -82,7 +89,7 @@ class SimStores:
             raise StoreUnavailable("store is held by another process", task=str(task))
         inner = self._machine.stores.open(task)
         assert isinstance(inner, DiskStore)
-        if task in self._machine.damaged:
+        if task in self._machine.damaged and task not in self._machine.quiet:
             inner.close()
             raise StoreCorrupted("the store is damaged", task=str(task))
         store = SimStore(self, task, inner)
@@ -94,7 +101,7 @@ class SimStores:
         """See ``Stores.wipe``."""
         self._faults.point(self._process, "wipe store")
         self._machine.stores.wipe(task)
-        self._machine.damaged.discard(task)
+        self._machine.repair(task)
 
     def crash(self, keep: Callable[[int], int]) -> None:
         """The process is gone.

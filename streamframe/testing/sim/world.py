@@ -199,13 +199,22 @@ class World:
     def _program_maker(self, log: SimLog) -> _Maker:
         return _Maker(self, log)
 
-    def opened(self, log: SimLog, context: TaskContext, readers: Mapping[str, StoreReader]) -> None:
-        """A task is about to work; only the true owner is held to having the latest state."""
+    def opening(self, log: SimLog, context: TaskContext, readers: Mapping[str, StoreReader]) -> bool:
+        """A task is about to work; return whether its process owns it: only then its state must be the latest."""
         task = TaskId(context.sub_topology.id, context.partition)
         owners = {self.group.owner(TopicPartition(topic, task.partition)) for topic in context.sub_topology.topics}
         self.trace.note(f"  open program {task} in {log.process}")
-        if owners == {log.member_id}:
+        owned = owners == {log.member_id}
+        if owned:
             self.invariants.task_opened(task, readers)
+        return owned
+
+    def opened(self, context: TaskContext, program: Program) -> None:
+        """A task with the latest state is ready: look at what it is going to deliver."""
+        task = TaskId(context.sub_topology.id, context.partition)
+        for outbox in program._outboxes.values():  # noqa: SLF001 - what it has found
+            keys = [key for keys in outbox._keys_by_batch.values() for key in keys]  # noqa: SLF001
+            self.invariants.batches_found(task, outbox.name, keys)
 
     def prepare(self, program: Program) -> None:
         """Make pages small, so that few keys are enough for deltas, parts and rotation."""
@@ -307,7 +316,9 @@ class _Maker:
     def __call__(
         self, context: TaskContext, readers: Mapping[str, StoreReader], metadata: Mapping[TopicPartition, str]
     ) -> Program:
-        self._world.opened(self._log, context, readers)
+        owned = self._world.opening(self._log, context, readers)
         program = Program(context, readers, metadata)
+        if owned:
+            self._world.opened(context, program)
         self._world.prepare(program)
         return program
