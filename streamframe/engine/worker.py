@@ -204,7 +204,7 @@ class Worker:
             more = self._commit_if_needed()
             # A store was found damaged: everything goes back, so what was made is not produced any more. If that
             # failed, it would take the orders with it that close the damaged store.
-            return more if self.rolling_back else [*commands, *more]
+            return [*commands, *more] if self.commit.in_flight is not None or not more else more
         return commands
 
     def _end_reached(self, event: ev.EndReached) -> list[cmd.Command]:

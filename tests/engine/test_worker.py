@@ -334,6 +334,7 @@ def test_a_store_whose_damage_shows_when_its_task_begins_to_work_is_rebuilt() ->
         cmd.Notice,
         cmd.CloseStore,
         cmd.WipeStore,
+        cmd.StopChangelog,
         cmd.PauseInputs,
         cmd.FetchCommitted,
     ]
