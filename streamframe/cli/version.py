@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import platform
 import sys
 from typing import Final
@@ -53,7 +52,9 @@ def details() -> list[tuple[str, str]]:
 
 def data_path() -> str:
     """Return which data path workers use."""
-    return "native (streamframe-native)" if importlib.util.find_spec("streamframe_native") else "pure Python"
+    from streamframe.app import checking
+
+    return checking.data_path()
 
 
 def _installed(name: str) -> str:
