@@ -117,7 +117,7 @@ METRICS: Final = (
     _counter("notices", "Lines of the log of this level, repeats included.", "level"),
     # -- in ------------------------------------------------------------------------------------------
     _counter("records_consumed", "Records read and processed, those read again after a rollback included.", "topic"),
-    _counter("bytes_consumed", "Bytes of the values of these records.", "topic"),
+    _counter("bytes_consumed", "Bytes of the values of these records, by a sample of at most 32 per batch.", "topic"),
     _gauge(
         "consumer_lag_records",
         "Offsets between the end of the partition and the position of the worker, control records included. 0 at "
@@ -146,7 +146,7 @@ METRICS: Final = (
     _histogram(
         "end_to_end_latency_seconds",
         "From the Kafka timestamp of a record to the commit that made it count. Each record is counted once, by a "
-        "sample of at most 64 per batch. Waiting for a window to close is not part of it.",
+        "sample of at most 32 per batch. Waiting for a window to close is not part of it.",
         LATENCY_EDGES,
         "topic",
     ),

@@ -9,24 +9,26 @@ Rules:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from streamframe.core import metric_catalogue as catalogue
-from streamframe.core.batch import OutputBatch, RecordBatch
+from streamframe.core.batch import Int64Array, OutputBatch, RecordBatch
 from streamframe.core.ids import TopicPartition
 from streamframe.core.time import MICROS_PER_MS, MICROS_PER_SECOND
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.snapshot import CommitSnapshot, DeadLetterSnapshot, HistogramSnapshot, Measured
 
-SAMPLE: Final = 64
-"""Records of a batch whose timestamps are looked at."""
+SAMPLE: Final = 32
+"""Records of a batch that are looked at, for timestamps and sizes."""
 
 COMMITS_KEPT: Final = 60
 DEAD_LETTERS_KEPT: Final = 20
@@ -78,28 +80,51 @@ class BatchHistogram:
     __slots__ = ("_counts", "_edges", "_total")
 
     def __init__(self, edges: Sequence[float]) -> None:
-        self._edges = np.array(edges)
-        self._counts = np.zeros(len(edges) + 1, np.int64)
+        self._edges = list(edges)
+        self._counts = [0] * (len(edges) + 1)
         self._total = 0.0
 
-    def observe(self, values: Sequence[float] | npt.NDArray[np.float64], weights: Sequence[int] | None = None) -> None:
+    def count(self, value: float) -> None:
+        """Count one value."""
+        self._counts[bisect_left(self._edges, value)] += 1
+        self._total += value
+
+    def observe(self, values: Sequence[float] | npt.NDArray[np.float64], weights: Int64Array | None = None) -> None:
         """Count values, each as often as its weight says."""
         array = np.asarray(values, np.float64)
         each = np.ones(len(array), np.int64) if weights is None else np.asarray(weights, np.int64)
-        np.add.at(self._counts, np.searchsorted(self._edges, array, side="left"), each)
+        added = np.zeros(len(self._counts), np.int64)
+        np.add.at(added, np.searchsorted(self._edges, array, side="left"), each)
+        self._counts = [count + more for count, more in zip(self._counts, added.tolist(), strict=True)]
         self._total += float((array * each).sum())
 
     def snapshot(self) -> HistogramSnapshot:
         """Return the counts so far."""
-        return HistogramSnapshot(counts=tuple(self._counts.tolist()), total=self._total)
+        return HistogramSnapshot(counts=tuple(self._counts), total=self._total)
+
+
+class _Stretches(NamedTuple):
+    """Where a batch is looked at: the last row of each stretch, and how many rows each stands for."""
+
+    rows: list[int]
+    weights: Int64Array
+
+
+@lru_cache(maxsize=4096)
+def _stretches(count: int) -> _Stretches:
+    taken = min(SAMPLE, count)
+    borders = [count * number // taken for number in range(taken + 1)]
+    # The last record of a batch, whose age is the lag, is among them.
+    ends = np.array(borders, np.int64)
+    return _Stretches((ends[1:] - 1).tolist(), ends[1:] - ends[:-1])
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """Timestamps of processed records that do not count yet, by topic: milliseconds, and records they stand for."""
+    """Timestamps of processed records that do not count yet: milliseconds, and how many records they stand for."""
 
-    times: list[int] = field(default_factory=list)
-    weights: list[int] = field(default_factory=list)
+    times: list[Int64Array] = field(default_factory=list)
+    weights: list[Int64Array] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -199,13 +224,12 @@ class Meter:
         """Count a batch that the engine has taken."""
         topic, count = batch.source.topic, len(batch)
         records, size = self._consumed.get(topic, (0, 0))
-        self._consumed[topic] = (records + count, size + batch.size_bytes)
-        self._histogram("batch_size_records", catalogue.SIZE_EDGES).observe([count])
+        self._consumed[topic] = (records + count, size + self._sample(batch))
+        self._histogram("batch_size_records", catalogue.SIZE_EDGES).count(count)
         self._seconds("batch_duration_seconds", duration)
         self._work.records += count
         self._work.batches += 1
         self._work.processing += duration
-        self._sample(batch)
 
     def produced(self, batch: OutputBatch) -> None:
         """Count records handed to the producer."""
@@ -226,9 +250,11 @@ class Meter:
         for changelog, records in command.request.changelog.items():
             self._changelog[changelog.topic] = self._changelog.get(changelog.topic, 0) + len(records)
         for topic, waiting in self._waiting.items():
-            latencies = np.maximum(0, now - np.array(waiting.times, np.int64) * MICROS_PER_MS) / MICROS_PER_SECOND
+            times, weights = np.concatenate(waiting.times), np.concatenate(waiting.weights)
+            known = times >= 0
+            latencies = np.maximum(0, now - times[known] * MICROS_PER_MS) / MICROS_PER_SECOND
             name = f"end_to_end_latency_seconds:{topic}"
-            self._histogram(name, catalogue.LATENCY_EDGES).observe(latencies, waiting.weights)
+            self._histogram(name, catalogue.LATENCY_EDGES).observe(latencies, weights[known])
         self._waiting = {}
         work, self._work = self._work, _SinceCommit()
         self._commits.append(
@@ -279,21 +305,18 @@ class Meter:
 
     def _seconds(self, name: str, micros: int) -> None:
         edges = catalogue.METRIC_BY_NAME[catalogue.PREFIX + name].edges
-        self._histogram(name, edges).observe([micros / MICROS_PER_SECOND])
+        self._histogram(name, edges).count(micros / MICROS_PER_SECOND)
 
-    def _sample(self, batch: RecordBatch) -> None:
-        count = len(batch)
-        taken = min(SAMPLE, count)
-        borders = [count * number // taken for number in range(taken + 1)]
-        # The last record of each stretch: so the last record of the batch, whose age is the lag, is among them.
-        times = batch.timestamps_at([border - 1 for border in borders[1:]]).tolist()
+    def _sample(self, batch: RecordBatch) -> int:
+        """Look at some records of a batch: note their timestamps, return the bytes of all values, about."""
+        rows, weights = _stretches(len(batch))
+        times = batch.timestamps_at(rows)
         if times[-1] >= 0:
-            self.record_times[batch.source] = times[-1] * MICROS_PER_MS
+            self.record_times[batch.source] = int(times[-1]) * MICROS_PER_MS
         waiting = self._waiting.setdefault(batch.source.topic, _Waiting())
-        for number, time in enumerate(times):
-            if time >= 0:
-                waiting.times.append(time)
-                waiting.weights.append(borders[number + 1] - borders[number])
+        waiting.times.append(times)
+        waiting.weights.append(weights)
+        return int(batch.value_bytes_at(rows) @ weights)
 
     def _note_dead_letters(self, batch: OutputBatch) -> None:
         for headers in (batch.headers or ())[-DEAD_LETTERS_KEPT:]:

@@ -103,8 +103,8 @@ def test_a_sample_stands_for_every_record_of_its_batch(count):
     meter.processed(records(count), duration=0)
     waiting = meter._waiting["clicks"]
 
-    assert sum(waiting.weights) == count
-    assert len(waiting.times) == min(SAMPLE, count)
+    assert waiting.weights[0].sum() == count
+    assert len(waiting.times[0]) == min(SAMPLE, count)
 
 
 def test_records_without_a_timestamp_have_no_latency(hand):
@@ -169,7 +169,11 @@ def test_a_batch_histogram_equals_one_observation_at_a_time(values):
     edges = (0.5, 1.0, 50.0)
     histogram = BatchHistogram(edges)
     histogram.observe(np.array(values))
+    one_by_one = BatchHistogram(edges)
+    for value in values:
+        one_by_one.count(value)
 
+    assert one_by_one.snapshot().counts == histogram.snapshot().counts
     expected = [0] * 4
     for value in values:
         expected[next((number for number, edge in enumerate(edges) if value <= edge), 3)] += 1
