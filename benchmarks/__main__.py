@@ -21,11 +21,13 @@ from typing import Any
 from benchmarks import live_state, standing
 from benchmarks.cases import CASES
 from benchmarks.latency import Load, measure_latency
+from benchmarks.machine import native_path
 from benchmarks.peers import PEERS
 from benchmarks.peers import measure as measure_peer
 from benchmarks.profiling import profile
 from benchmarks.report import write_report
 from benchmarks.results_files import load, save
+from benchmarks.stages import measure_stages
 from benchmarks.throughput import Sizes, measure, run_engine
 from benchmarks.world import World
 
@@ -84,7 +86,7 @@ def _throughput(world: World, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cases_so_far(subject: str) -> dict[str, Any]:
-    before = load(subject)
+    before = load(subject, native_path())
     return {} if before is None else before["measured"]
 
 
@@ -132,8 +134,13 @@ def _shown(measured: Any) -> Any:
     return measured
 
 
+def _stages(world: World, args: argparse.Namespace) -> dict[str, Any]:
+    return _shown(measure_stages())
+
+
 SUBJECTS: dict[str, Callable[[World, argparse.Namespace], dict[str, Any]]] = {
     "throughput": _throughput,
+    "stages": _stages,
     "workers": _workers,
     "restore": _restore,
     "memory": _memory,

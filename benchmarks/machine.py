@@ -7,10 +7,12 @@ import platform
 import subprocess
 import time
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 
 import psutil
+
+from streamframe.core.acceleration import native
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("confluent-kafka", "msgspec", "numpy", "pandas", "pyarrow", "rocksdict", "streamframe-native")
@@ -34,8 +36,7 @@ def cores() -> Cores:
 
 def native_path() -> str:
     """Return which data path a worker takes: ``native`` or ``pure``."""
-    installed = util.find_spec("streamframe_native") is not None
-    return "native" if installed and os.environ.get("STREAMFRAME_NATIVE", "1") != "0" else "pure"
+    return "pure" if native is None else "native"
 
 
 def describe() -> dict[str, object]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cases import CASES
 from benchmarks.plots import Bar, bars
-from benchmarks.results_files import load
+from benchmarks.results_files import PATHS, load
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "benchmarks.md"
@@ -36,18 +38,48 @@ How it is measured:
 def write_report() -> Path:
     """Write the page and its plots; return the page."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    sections = [HEAD, _throughput(), _peers(), _workers(), _latency(), _restore(), _memory(), _standing()]
-    PAGE.write_text("\n".join(section for section in sections if section))
+    sections = [HEAD, _throughput(), _peers(), _stages()]
+    for title, subject, section in (
+        ("Workers", "workers", _workers),
+        ("Latency", "latency", _latency),
+        ("Restore", "restore", _restore),
+        ("Memory", "memory", _memory),
+        ("Idle and start", "standing", _standing),
+    ):
+        sections.append(_by_path(title, subject, section))
+    PAGE.write_text("\n".join(section for section in sections if section).rstrip() + "\n")
     return PAGE
 
 
+def _by_path(title: str, subject: str, section: Callable[[dict[str, Any]], list[str]]) -> str:
+    """Return a section with what was measured on each data path."""
+    lines = []
+    for path in PATHS:
+        found = load(subject, path)
+        if found is not None:
+            lines += [_machine(found), "", *section(found["measured"]), ""]
+    return "\n".join([f"## {title}", "", *lines]) if lines else ""
+
+
 def _throughput() -> str:
-    found = load("throughput")
-    if found is None:
+    lines: list[str] = []
+    drawn: dict[str, list[Bar]] = {}
+    for path in PATHS:
+        found = load("throughput", path)
+        if found is None:
+            continue
+        limit = "native_target" if path == "native" else "target"
+        lines += [_machine(found), "", _case_table(found["measured"], limit), ""]
+        for name, case in found["measured"].items():
+            bar = _case_bar(f"{case['title']}: {path}", case, limit=case[limit], ours=path == "native")
+            drawn.setdefault(name, []).append(bar)
+    if not lines:
         return ""
-    cases = found["measured"]
-    native = found["machine"]["path"] == "native"
-    limit = "native_target" if native else "target"
+    plot = bars("Processor time; red: the target", "CPU s per million records", list(chain(*drawn.values())))
+    return "\n".join(["## Throughput", "", _image("throughput", plot), "", *lines])
+
+
+def _case_table(cases: dict[str, Any], limit: str) -> str:
     rows = [
         [
             case["title"],
@@ -62,44 +94,47 @@ def _throughput() -> str:
         ]
         for case in cases.values()
     ]
-    drawn = [_case_bar(case["title"], case, limit=case[limit]) for case in cases.values()]
-    image = _image("throughput", bars("Processor time, red: the target", "CPU seconds per million records", drawn))
     head = ["workload", "CPU s/M", "target", "k records/s of a core", "k records/s by the clock", "RSS MB",
             "longest pause ms", "others", "right"]  # fmt: skip
-    return "\n".join(["## Throughput", "", _machine(found), "", image, "", _table(head, rows), ""])
+    return _table(head, rows)
 
 
 def _peers() -> str:
-    found = load("peers")
-    ours = load("throughput")
+    found = load("peers", "")
     if found is None:
         return ""
+    ours = {path: measured for path in PATHS if (measured := load("throughput", path)) is not None}
     lines = ["## Side by side", "", _machine(found), ""]
     names = dict.fromkeys(name for peer in found["measured"].values() for name in peer.get("cases", {}))
     for name in names:
-        drawn: list[Bar] = []
-        if ours is not None and name in ours["measured"]:
-            drawn.append(_case_bar("StreamFrame", ours["measured"][name]))
+        drawn = [
+            _case_bar(f"StreamFrame, {path}", measured["measured"][name])
+            for path, measured in reversed(ours.items())
+            if name in measured["measured"]
+        ]
         for peer in found["measured"].values():
             case = peer.get("cases", {}).get(name)
             if case is not None and "reason" not in case:
-                note = "" if case["right"] else " — WRONG RESULTS"
-                drawn.append(_case_bar(peer["title"].split(",")[0][:44] + note, case, ours=False))
-        title = ours["measured"][name]["title"] if ours and name in ours["measured"] else name
-        lines += [_image(f"peers-{name}", bars(title, "CPU seconds per million records", drawn)), ""]
-    rows = []
-    for peer in found["measured"].values():
-        if "reason" in peer:
-            rows.append([peer["title"], "", "", "", "", f"not measured: {peer['reason']}"])
-        for name, case in peer.get("cases", {}).items():
-            if "reason" in case:
-                rows.append([peer["title"], name, "", "", "", f"not measured: {case['reason'].splitlines()[0]}"])
-                continue
-            right = "yes" if case["right"] else _what_is_wrong(case)
-            rate = f"{case['records_per_core_second'] / 1_000:,.0f}"
-            rows.append([peer["title"], name, _spread(case["cpu_s_per_million"]), rate, str(case["rss_mb"]), right])
+                note = "" if case["right"] else ": WRONG RESULTS"
+                drawn.append(_case_bar(peer["title"].split(",")[0].split("(")[0] + note, case, ours=False))
+        lines += [_image(f"peers-{name}", bars(CASES[name].title, "CPU s per million records", drawn)), ""]
+    rows = [row for peer in found["measured"].values() for row in _peer_rows(peer)]
     lines += [_table(["peer", "workload", "CPU s/M", "k records/s of a core", "RSS MB", "right"], rows), ""]
     return "\n".join(lines)
+
+
+def _peer_rows(peer: dict[str, Any]) -> list[list[str]]:
+    if "reason" in peer:
+        return [[peer["title"], "", "", "", "", f"not measured: {peer['reason']}"]]
+    rows = []
+    for name, case in peer["cases"].items():
+        if "reason" in case:
+            rows.append([peer["title"], name, "", "", "", f"not measured: {case['reason'].splitlines()[0]}"])
+            continue
+        right = "yes" if case["right"] else _what_is_wrong(case)
+        rate = f"{case['records_per_core_second'] / 1_000:,.0f}"
+        rows.append([peer["title"], name, _spread(case["cpu_s_per_million"]), rate, str(case["rss_mb"]), right])
+    return rows
 
 
 def _what_is_wrong(case: dict[str, Any]) -> str:
@@ -108,28 +143,41 @@ def _what_is_wrong(case: dict[str, Any]) -> str:
     return f"**no**: of {verdict['expected']:,} rows {', '.join(parts)}"
 
 
-def _workers() -> str:
-    found = load("workers")
-    if found is None:
+def _stages() -> str:
+    found = {path: measured for path in PATHS if (measured := load("stages", path)) is not None}
+    if not found:
         return ""
+    places = dict.fromkeys((program, stage) for each in found.values() for program, stages in each["measured"].items()
+                           for stage in stages)  # fmt: skip
+    rows = [
+        [program, stage, *(_number(each["measured"].get(program, {}).get(stage)) for each in found.values())]
+        for program, stage in places
+    ]
+    note = (
+        "Processor time of the task's own thread in nanoseconds per record of input (of output for *produce*), "
+        "records in memory, no broker. What the client's threads do is not in it."
+    )
+    machines = [line for each in found.values() for line in (_machine(each), "")]
+    table = _table(["program", "stage", *(f"{path}, ns" for path in found)], rows)
+    return "\n".join(["## Stages", "", note, "", *machines, table, ""])
+
+
+def _workers(measured: dict[str, Any]) -> list[str]:
     rows = [
         [count, _spread(case["cpu_s_per_million"]), f"{case['records_per_second'] / 1_000:,.0f}", str(case["rss_mb"]),
          _number(case["others_cores"]), _yes(case["right"])]
-        for count, case in found["measured"].items()
+        for count, case in measured.items()
     ]  # fmt: skip
     head = ["workers", "CPU s/M", "k records/s by the clock", "RSS MB", "others", "right"]
     note = "All workers share core 1: what is seen here is the cost of sharing, not a speed-up."
-    return "\n".join(["## Workers", "", _machine(found), "", note, "", _table(head, rows), ""])
+    return [note, "", _table(head, rows)]
 
 
-def _latency() -> str:
-    found = load("latency")
-    if found is None:
-        return ""
+def _latency(measured: dict[str, Any]) -> list[str]:
     head = ["results", "p50 ms", "p90 ms", "p99 ms", "max ms", "commit pause, median ms", "CPU % of a core", "others",
             "right"]  # fmt: skip
     rows = []
-    for name, runs in found["measured"].items():
+    for name, runs in measured.items():
         for run in runs:
             values = [run[key] for key in ("p50_ms", "p90_ms", "p99_ms", "max_ms", "median_pause_ms", "cpu_percent")]
             rows.append([name, *map(_number, values), _number(run["others_cores"]), _yes(run["right"])])
@@ -138,13 +186,10 @@ def _latency() -> str:
         "`read_committed` reader seeing the first result that includes it; every record counts. Broker, producer and "
         "reader share core 0."
     )
-    return "\n".join(["## Latency", "", _machine(found), "", note, "", _table(head, rows), ""])
+    return [note, "", _table(head, rows)]
 
 
-def _restore() -> str:
-    found = load("restore")
-    if found is None:
-        return ""
+def _restore(measured: dict[str, Any]) -> list[str]:
     head = ["keys", "changelog MB", "restore s", "k rows/s", "running s after start", "longest commit pause ms",
             "RSS MB filling", "others", "right"]  # fmt: skip
     rows = [
@@ -152,40 +197,34 @@ def _restore() -> str:
          f"{run['rows_per_s'] / 1000:,.0f}",
          _number(run["running_after_s"]), _number(run["longest_pause_ms"]), str(run["filling_rss_mb"]),
          _number(run["others_cores"]), _yes(run["right"])]
-        for run in found["measured"]["runs"]
+        for run in measured["runs"]
     ]  # fmt: skip
     note = (
         "A window that stays open is filled with many keys, the state directory is wiped, and the program started "
         "again; its output shows whether everything came back. The longest pause is that of filling."
     )
-    return "\n".join(["## Restore", "", _machine(found), "", note, "", _table(head, rows), ""])
+    return [note, "", _table(head, rows)]
 
 
-def _memory() -> str:
-    found = load("memory")
-    if found is None:
-        return ""
+def _memory(measured: dict[str, Any]) -> list[str]:
     head = ["`state.memory` MB", "live rows", "state in memory MB", "RSS of the worker MB", "CPU s/M", "right"]
     rows = [
         [str(run["bound_mb"]), f"{run['rows']:,}", str(run["state_mb"]), str(run["worker_rss_mb"]),
          _number(run["cpu_s_per_million"]), _yes(run["right"])]
-        for run in found["measured"]["bounds"]
+        for run in measured["bounds"]
     ]  # fmt: skip
     note = "Windows of a second that stay open for an hour: cold ones leave memory when the bound is reached."
-    return "\n".join(["## Memory", "", _machine(found), "", note, "", _table(head, rows), ""])
+    return [note, "", _table(head, rows)]
 
 
-def _standing() -> str:
-    found = load("standing")
-    if found is None:
-        return ""
-    idle, start = found["measured"]["idle"], found["measured"]["start"]
+def _standing(measured: dict[str, Any]) -> list[str]:
+    idle, start = measured["idle"], measured["start"]
     rows = [
         ["idle: worker and supervisor, % of a core", _number(idle["cpu_percent"])],
         ["start to first visible result, s", f"{start['first_output_s']} ({start['low']}-{start['high']})"],
         ["start to assigned tasks, s", _number(start["tasks_assigned_s"])],
     ]
-    return "\n".join(["## Idle and start", "", _machine(found), "", _table(["", ""], rows), ""])
+    return [_table(["", ""], rows)]
 
 
 def _case_bar(label: str, case: dict[str, Any], *, limit: float | None = None, ours: bool = True) -> Bar:
