@@ -103,5 +103,5 @@ class BoundedRun:
 
 
 def without_mark(metadata: str) -> str:
-    """Return the text of a committed offset without the mark of a bounded run."""
-    return metadata.partition("|flushed:")[0]
+    """Return the text of a committed offset without what the engine has added to the program's."""
+    return metadata.partition("|")[0]

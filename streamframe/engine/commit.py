@@ -15,6 +15,7 @@ from streamframe.core.ids import TaskId, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine.positions import CommitRequest, Committed
 from streamframe.engine.task import Task
+from streamframe.engine.versions import with_versions
 from streamframe.operators.program import SealedTask
 
 
@@ -68,10 +69,13 @@ class CommitCycle:
             for store in sealed.stores:
                 if store.records:
                     changelog[names[store.name]] = store.records
+                # Should this commit fail, the task reads back what its offsets say.
+                task.versions[store.name] = store.seq
             mark = marks.get(task.id, "")
             for tp, position in task.positions.items():
                 if position >= 0:
-                    offsets[tp] = Committed(position, sealed.metadata.get(tp, "") + mark)
+                    text = with_versions(sealed.metadata.get(tp, ""), task.versions)
+                    offsets[tp] = Committed(position, text + mark)
         self.request = CommitRequest(offsets=offsets, changelog=changelog)
         return [*outputs, cmd.Commit(sequence=self.sequence, request=self.request)]
 

@@ -31,6 +31,7 @@ from streamframe.core.ids import NO_OFFSET, Offset, TaskId, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.positions import EARLIEST, LATEST
+from streamframe.engine.versions import check_versions, versions_of
 from streamframe.operators.program import Program, SealedTask
 from streamframe.plan.topology import SubTopology
 from streamframe.state.changelog import POSITION_KEY, LocalPosition, apply_records
@@ -79,6 +80,7 @@ class Restore:
         begin: Local position at the start of the restore.
         written: Position up to which the local store holds it.
         end: Log end captured when the restore began.
+        local: Whether the local store already held something of it.
     """
 
     store: str
@@ -86,6 +88,7 @@ class Restore:
     begin: Offset = START_OFFSET
     written: Offset = START_OFFSET
     end: Offset = START_OFFSET
+    local: bool = False
 
     @property
     def done(self) -> bool:
@@ -100,6 +103,7 @@ class Task:
     id: TaskId
     sub_topology: SubTopology
     open_program: OpenProgram
+    exactly_once: bool = True
     epoch: int = 0
     state: TaskState = TaskState.CREATED
     store: Store | None = None
@@ -107,6 +111,7 @@ class Task:
     positions: dict[TopicPartition, Offset] = field(default_factory=dict)
     committed: dict[TopicPartition, Offset] = field(default_factory=dict)
     metadata: dict[TopicPartition, str] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
     restores: dict[TopicPartition, Restore] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     damaged_count: int = 0
@@ -179,6 +184,7 @@ class Task:
             self.positions[tp] = found.offset if found.offset != NO_OFFSET else self._reset(tp)
             self.committed[tp] = found.offset
             self.metadata[tp] = found.metadata
+        self.versions = versions_of(self.metadata.values())
         if not self.sub_topology.stores:
             return self._run()
         if self.store is None:
@@ -230,6 +236,7 @@ class Task:
             if local is not None and _unusable(local, bounds.topic_id, bounds.begin, bounds.end):
                 return self.store_damaged("local position does not fit the changelog topic")
             restore.topic_id = bounds.topic_id
+            restore.local = local is not None
             restore.begin = restore.written = Offset(local.offset) if local else bounds.begin
             restore.end = bounds.end
         self._to(TaskState.RESTORING)
@@ -289,6 +296,8 @@ class Task:
         if self.store is not None:
             names = [d.name for d in self.sub_topology.stores]
             readers = {name: NamespaceReader(self.store, name) for name in names}
+            local = any(restore.local for restore in self.restores.values())
+            check_versions(self.id, self.versions, readers, exactly_once=self.exactly_once, from_changelog=not local)
         self.program = self.open_program(self.id, readers, self.metadata)
         self._to(TaskState.RUNNING)
         return [cmd.ResumeInputs(positions=dict(self.positions))]

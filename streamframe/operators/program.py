@@ -42,6 +42,7 @@ from streamframe.operators.watermarks import StreamClock, Watermark, encode_stre
 from streamframe.plan.nodes import Aggregate, BatchSink, PrintSink, Source, Step, TopicSink
 from streamframe.plan.signature import store_signature
 from streamframe.plan.topology import Port, Role, Stage, SubTopology, Topology
+from streamframe.state.buckets import Sealed
 from streamframe.state.meta import SourceTime
 from streamframe.state.store import StoreReader
 
@@ -217,13 +218,13 @@ class Program:
         for aggregate in self._aggregates.values():
             sealed = aggregate.seal(self._sender_times(aggregate))
             if sealed is not None:
-                stores.append(SealedStore(name=aggregate.name, changes=sealed.changes, records=sealed.records))
+                stores.append(_sealed_store(aggregate.name, sealed))
             laps.end(aggregate.stage.node.name)
         for outbox in self._outboxes.values():
             sealed, due = outbox.seal()
             deliveries += due
             if sealed is not None:
-                stores.append(SealedStore(name=outbox.name, changes=sealed.changes, records=sealed.records))
+                stores.append(_sealed_store(outbox.name, sealed))
         self._dirty = False
         return SealedTask(
             outputs=turn.outputs,
@@ -426,3 +427,7 @@ class Program:
         yield from self._aggregates.values()
         yield from self._senders.values()
         yield from self._outboxes.values()
+
+
+def _sealed_store(name: str, sealed: Sealed) -> SealedStore:
+    return SealedStore(name=name, changes=sealed.changes, records=sealed.records, seq=sealed.seq)

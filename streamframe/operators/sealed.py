@@ -36,11 +36,13 @@ class SealedStore:
         name: The store.
         changes: For the local store, once the transaction has committed.
         records: For its changelog, in order.
+        seq: Number of this commit of the store.
     """
 
     name: str
     changes: Changes
     records: list[tuple[bytes, bytes | None]]
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamframe.core.ids import Offset, TaskId, TopicPartition
+from streamframe.engine.bounded import without_mark
 from streamframe.engine.ports import Committed
 from streamframe.operators.watermarks import decode_stream_time
 from streamframe.plan.topology import Topology
@@ -123,7 +124,7 @@ class Invariants:
             return
         if committed.offset < before.offset:
             raise Violation(f"offsets-forward: {tp} goes back from {before.offset} to {committed.offset}")
-        if decode_stream_time(committed.metadata) < decode_stream_time(before.metadata):
+        if _stream_time(committed) < _stream_time(before):
             raise Violation(f"offsets-forward: stream time of {tp} goes back from {before} to {committed}")
 
     def _changelog(self, tp: TopicPartition, entries: Sequence[Entry]) -> None:
@@ -145,7 +146,7 @@ class Invariants:
         times: dict[int, int] = {}
         for topic, partition in self._placed:
             committed = self.offsets.get(TopicPartition(topic, partition), _NOTHING)
-            time = decode_stream_time(committed.metadata)
+            time = _stream_time(committed)
             times[partition] = min(time, times.get(partition, time))
         for output in self._outputs:
             output.check(times, read)
@@ -216,6 +217,10 @@ class Invariants:
 
 
 _NOTHING = Committed(Offset(-1))
+
+
+def _stream_time(committed: Committed) -> int:
+    return decode_stream_time(without_mark(committed.metadata))
 
 
 def _check_chain(tp: TopicPartition, before: bytes | None, after: bytes) -> None:
