@@ -38,7 +38,7 @@ from streamframe.plan.nodes import (
 )
 from streamframe.plan.topology import Stage
 from streamframe.serde.base import Columns
-from streamframe.serde.pandas_frames import from_pandas
+from streamframe.serde.pandas_frames import chosen_columns, column_of
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -125,8 +125,7 @@ class Assigning:
                 rows = self._with(rows, name, meta_column(value, rows, field.type, self._context.topics), None)
             elif callable(value):
                 series = self._called(name, value, rows)
-                column = from_pandas(series.to_frame(name), pa.schema([field]))[name]
-                rows = self._with(rows, name, column, series)
+                rows = self._with(rows, name, column_of(series, field), series)
             else:
                 rows = self._with(rows, name, pa.array([value], field.type).take(_zeros(len(rows))), None)
         return rows
@@ -139,9 +138,9 @@ class Assigning:
         if isinstance(result, pd.Series | np.ndarray | list | pd.api.extensions.ExtensionArray | pd.Index):
             if len(result) == len(rows):
                 # By position: the index of a result is the user's affair.
-                return pd.Series(result.array if isinstance(result, pd.Series | pd.Index) else result)
+                return pd.Series(result.array if isinstance(result, pd.Series | pd.Index) else result, name=name)
         elif pd.api.types.is_scalar(result):
-            return pd.Series([result] * len(rows))
+            return pd.Series([result] * len(rows), name=name)
         shape = f"{type(result).__name__} of {len(result)}" if hasattr(result, "__len__") else repr(result)[:80]
         raise UserFunctionError(
             "a function of assign must return one value per row",
@@ -286,8 +285,7 @@ class BatchMapping:
             if pruned and not self._context.whole:
                 raise ColumnPruned(self._context.name, pruned)
             raise self._wrong("a function of map_batches left out columns", columns=", ".join(absent))
-        schema = pa.schema([self._node.schema.field(name) for name in wanted])
-        return from_pandas(frame[wanted].reset_index(drop=True), schema)
+        return chosen_columns(frame, pa.schema([self._node.schema.field(name) for name in wanted]))
 
     def _positions(self, index: pd.Index, rows: int, *, timed: bool) -> Int64Array:
         """Return the row that each row of the result comes from, by the label of the index."""

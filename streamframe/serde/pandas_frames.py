@@ -21,6 +21,7 @@ The way back takes NaN, NaT, None and ``pd.NA`` for null, ignores the index, and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -54,8 +55,21 @@ def to_pandas(columns: Mapping[str, pa.Array] | pa.Table, schema: pa.Schema | No
         schema = columns.schema if schema is None else schema
         columns = {name: _whole(columns.column(name)) for name in columns.column_names}
     required = frozenset() if schema is None else {field.name for field in schema if not field.nullable}
-    arrays = {name: _pandas_array(column, required=name in required) for name, column in columns.items()}
-    return pd.DataFrame(arrays, copy=True)
+    arrays = [_pandas_array(column, required=name in required) for name, column in columns.items()]
+    frame = pd.DataFrame(dict(enumerate(arrays)), copy=True)
+    if arrays:
+        # A view has a name of its own and shares the rest.
+        frame.columns = _labels(tuple(columns)).view()
+    return frame
+
+
+@lru_cache(maxsize=1024)
+def _labels(names: tuple[str, ...]) -> pd.Index:
+    """Return the labels of columns, once for each list of names.
+
+    They cost more than a small batch: making them, and the table in which the first ``frame[name]`` looks.
+    """
+    return pd.Index(names)
 
 
 def empty_frame(schema: pa.Schema) -> pd.DataFrame:
@@ -83,7 +97,31 @@ def from_pandas(frame: pd.DataFrame, schema: pa.Schema | None = None) -> Columns
     if schema is None:
         return {name: inner_column(series) for name, series in frame.items()}  # type: ignore[misc]
     _check_columns(frame, schema)
-    return {field.name: fitted(inner_column(frame[field.name], field.type), field) for field in schema}
+    return {field.name: column_of(frame[field.name], field) for field in schema}
+
+
+def chosen_columns(frame: pd.DataFrame, schema: pa.Schema) -> Columns:
+    """Return some columns of a frame as ``from_pandas`` does; it may have others, and must have these.
+
+    Raises:
+        PlanError: A column is of a type that does not fit, a required column has nulls, or one occurs twice.
+    """
+    columns: Columns = {}
+    for field in schema:
+        series = frame[field.name]
+        if isinstance(series, pd.DataFrame):
+            raise PlanError("a column occurs twice", column=field.name)
+        columns[field.name] = column_of(series, field)
+    return columns
+
+
+def column_of(series: pd.Series, field: pa.Field) -> pa.Array:
+    """Return a series as a column of the given type and name; see ``from_pandas``.
+
+    Raises:
+        PlanError: It is of a type that does not fit, or the column is required and has nulls.
+    """
+    return fitted(inner_column(series, field.type), field)
 
 
 def schema_of(frame: pd.DataFrame) -> pa.Schema:

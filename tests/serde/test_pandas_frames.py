@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamframe.core.errors import PlanError
-from streamframe.serde.pandas_frames import empty_frame, from_pandas, schema_of, to_pandas
+from streamframe.serde.pandas_frames import chosen_columns, empty_frame, from_pandas, schema_of, to_pandas
 
 MORNING = datetime(2026, 1, 1, tzinfo=UTC)
 POINT = pa.struct([("lat", pa.float64())])
@@ -98,6 +98,35 @@ def test_a_frame_may_be_written_to_and_shares_nothing_with_columns(name, schema)
         assert frame[name].iloc[0] == frame[name].iloc[1]
     assert columns[name].equals(columns_of(0, 1)[name])
     assert returned[name].equals(columns_of(0, 1)[name])
+
+
+def test_what_is_done_to_the_labels_of_a_frame_is_not_seen_by_the_next():
+    columns = {"a": pa.array([1]), "b": pa.array(["x"], pa.large_string())}
+    spoiled = to_pandas(columns)
+    assert spoiled["b"].tolist() == ["x"]
+    spoiled.columns.name = "mine"
+    spoiled["c"] = 1
+    spoiled.columns = ["b", "a", "c"]
+
+    fresh = to_pandas(columns)
+
+    assert fresh.columns.name is None
+    assert fresh.columns.tolist() == ["a", "b"]
+    assert fresh.columns.dtype == pd.DataFrame({"a": [1]}).columns.dtype
+    assert fresh["a"].tolist() == [1]
+
+
+def test_chosen_columns_are_those_of_the_schema_and_others_may_be_there():
+    frame = pd.DataFrame({"x": ["a"], 7: [0], "n": [3.0]}, index=["row"])
+
+    assert chosen_columns(frame, pa.schema([("n", pa.int64())])) == {"n": pa.array([3])}
+
+
+def test_a_chosen_column_that_occurs_twice_is_an_error():
+    frame = pd.DataFrame([[1, 2]], columns=["n", "n"])
+
+    with pytest.raises(PlanError, match="a column occurs twice"):
+        chosen_columns(frame, pa.schema([("n", pa.int64())]))
 
 
 @given(st.lists(st.sampled_from([0, 1, None]), max_size=6))
