@@ -33,7 +33,7 @@ def find(name: str, seeds_max: int) -> Find:
     mutant = MUTANTS[name]
     with planted(mutant):
         for seed in range(seeds_max):
-            outcome = run(seed)
+            outcome = run(seed, program=mutant.program)
             if outcome.failure is not None:
                 return Find(name, seed, outcome.failure.strip().splitlines()[-1])
     return Find(name, None, "")

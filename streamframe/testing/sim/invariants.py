@@ -13,6 +13,8 @@ of the invariants are those of ``docs/hazards.md``:
     outputs-exact        what came out is what the committed part of the input demands; see ``outputs``
     buffers-bounded      what waits in memory stays within its limit
     stores-released      a store is open exactly as long as its task lives
+    ends-excused         a worker ends for nothing but a disk or a broker that fails, never for what it reads
+    liveness             when faults stop, everything is consumed and complete within a bound
 """
 
 from __future__ import annotations

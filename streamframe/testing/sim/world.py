@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from streamframe.core.errors import StreamFrameError
+from streamframe.core.errors import StoreUnavailable, StreamFrameError, Unavailable
 from streamframe.core.ids import TaskId, TopicPartition
 from streamframe.core.settings import CommitSettings, Settings, StateSettings, TelemetrySettings
 from streamframe.engine.sizing import size_topology
@@ -242,6 +242,8 @@ class World:
         kind = "" if error is None else type(error).__name__
         self.trace.note(f"  {process.name} ends {kind} {'' if error is None else error.message}")
         self.ended[kind] = self.ended.get(kind, 0) + 1
+        if error is not None and not _excusable(error):
+            raise Violation(f"ends-excused: {process.name} ends with {kind}: {error}")
         process.alive = False
         process.stores.close_all()
         self.processes.remove(process)
@@ -304,6 +306,14 @@ class World:
         """The transaction of a producer has taken too long."""
         self.trace.note(f"expire the transaction of {producer}")
         self.broker.expire(producer)
+
+
+def _excusable(error: StreamFrameError) -> bool:
+    """Whether a worker may end so when disks and brokers fail: after these, starting again is safe."""
+    if isinstance(error, Unavailable | StoreUnavailable):
+        return True
+    # Damage more often than a disk should have; partitions given one by one, with a long time in between.
+    return "again and again" in error.message or "partitions that belong together" in error.message
 
 
 class _Maker:
