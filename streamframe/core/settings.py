@@ -93,7 +93,7 @@ class Limits:
         watchdog: Microseconds after which a call of the client that does not return ends the worker.
     """
 
-    poll_records_max: int = 5_000
+    poll_records_max: int = 10_000
     poll_wait: int = 50 * MICROS_PER_MS
     prefetch_kib: int = 4 * 1024
     output_queue_kib: int = 256 * 1024
