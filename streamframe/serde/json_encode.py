@@ -21,6 +21,9 @@ import pyarrow.compute as pc
 from streamframe.serde.json_columns import json_column, json_member_names
 from streamframe.serde.times import time_units_per_second
 
+SLICE_ROWS: Final = 4096
+"""Rows encoded at a time: many windows may close at once, and a hundred thousand rows fall out of every cache."""
+
 _ZULU: Final = pa.scalar("Z", pa.large_string())
 _NOTHING: Final = pa.scalar("", pa.large_string())
 _FOUR_DIGIT_YEARS: Final = (-62_167_219_200, 253_402_300_799)
@@ -51,9 +54,12 @@ class JsonEncoder:
 
     def encode(self, columns: Mapping[str, pa.Array]) -> list[bytes | None]:
         """Return one payload for each row; see ``Encoder``."""
-        values = [json_values(columns[name], iso=self._iso) for name in self._names]
-        payloads: list[bytes | None] = [*self._lines(list(map(self._record, *values))).split(b"\n")]
-        payloads.pop()
+        chosen = [columns[name] for name in self._names]
+        payloads: list[bytes | None] = []
+        for start in range(0, len(chosen[0]), SLICE_ROWS):
+            values = [json_values(column.slice(start, SLICE_ROWS), iso=self._iso) for column in chosen]
+            payloads += self._lines(list(map(self._record, *values))).split(b"\n")
+            payloads.pop()
         return payloads
 
 

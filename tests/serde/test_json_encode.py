@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamframe.core.errors import PlanError
 from streamframe.serde.json_decode import JsonDecoder
-from streamframe.serde.json_encode import JsonEncoder
+from streamframe.serde.json_encode import SLICE_ROWS, JsonEncoder
 
 MORNING = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -99,6 +99,15 @@ def test_no_rows_are_no_payloads():
 def test_slices_of_arrays_are_encoded_from_their_offset():
     columns = {"x": pa.array([1, None, 3]).slice(1), "t": pa.array([1, 2, 3], pa.timestamp("ms")).slice(1)}
     assert encode(columns) == [b'{"x":null,"t":2}', b'{"x":3,"t":3}']
+
+
+def test_more_rows_than_fit_a_slice_are_all_there_and_in_order():
+    count = 2 * SLICE_ROWS + 3
+    columns = {"n": pa.array(range(count)), "s": pa.array(["\n"] * count, pa.large_string())}
+
+    payloads = JsonEncoder(pa.schema([("n", pa.int64()), ("s", pa.large_string())])).encode(columns)
+
+    assert payloads == [b'{"n":%d,"s":"\\n"}' % row for row in range(count)]
 
 
 def test_a_type_without_a_json_form_is_refused_when_the_encoder_is_made():
