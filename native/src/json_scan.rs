@@ -375,11 +375,12 @@ mod tests {
     #[test]
     fn numbers_are_read() {
         for text in
-            ["0", "-0", "1", "-17.25", "1e5", "1E+5", "0.1", "123456789.123456789", "9007199254740993", "1e-400"]
+            ["0", "-0.0", "1", "-17.25", "1e5", "1E+5", "0.1", "123456789.123456789", "9007199254740993", "1e-400"]
         {
             let number = Cursor::new(text.as_bytes()).number().expect(text);
             assert_eq!(number.float().map(f64::to_bits), Ok(text.parse::<f64>().expect(text).to_bits()), "{text}");
         }
+        assert_eq!(Cursor::new(b"-0").number().expect("a number").float(), Err(Unsure));
         for (text, value) in [("-1", Ok(-1)), ("9223372036854775807", Ok(i64::MAX)), ("1.0", Err(Unsure))] {
             assert_eq!(Cursor::new(text.as_bytes()).number().expect(text).integer(), value, "{text}");
         }
