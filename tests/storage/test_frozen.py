@@ -1,9 +1,13 @@
 """A store as it was: for a thread that only looks."""
 
+import threading
+import time
 from pathlib import Path
 
+from streamframe.core.errors import StoreUnavailable
 from streamframe.core.ids import TaskId
 from streamframe.state.store import Changes
+from streamframe.storage.rocksdb import RocksStore
 from streamframe.storage.state_dir import StateDirectory
 
 TASK = TaskId(0, 1)
@@ -45,3 +49,41 @@ def test_sizes_grow_with_what_is_written(tmp_path: Path) -> None:
         size, entries = stores.sizes()
         assert size > 100_000
         assert entries == 100
+
+
+def test_a_thread_that_looks_sees_whole_batches_and_disturbs_neither_writing_nor_closing(tmp_path: Path) -> None:
+    seen: list[set[bytes | None]] = []
+    done = threading.Event()
+
+    def look(stores: StateDirectory) -> None:
+        while not done.is_set():
+            for reader in stores.frozen().values():
+                seen.append({reader.get(b"%d" % number) for number in range(5)})
+
+    with StateDirectory(tmp_path, "app") as stores:
+        thread = threading.Thread(target=look, args=(stores,))
+        thread.start()
+        try:
+            for _ in range(5):
+                store = open_soon(stores)
+                for round_number in range(100):
+                    store.write(Changes(puts=[(b"%d" % number, b"%d" % round_number) for number in range(5)]))
+                store.flush()
+                store.close()
+        finally:
+            done.set()
+            thread.join(10)
+
+    assert len(seen) > 20
+    assert all(len(values) == 1 for values in seen)
+
+
+def open_soon(stores: StateDirectory) -> RocksStore:
+    """Open a store that somebody may be looking into still, as the engine does: by asking again."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return stores.open(TASK)
+        except StoreUnavailable:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
