@@ -107,10 +107,10 @@ class StoreQueries:
         place, node = aggregate_place(self._places, store, columns)
         rows: list[dict[str, object]] = []
         looked_into: list[int] = []
-        frozen = self._stores.frozen()
-        for task, reader in sorted(frozen.items()):
-            if task.sub_topology == place.sub.id and str(task) in running:
-                state = open_aggregate(self._topology, place, NamespaceReader(reader, store))
-                rows += rows_of(state, node, columns)
-                looked_into.append(task.partition)
+        with self._stores.frozen() as readers:
+            for task, reader in sorted(readers.items()):
+                if task.sub_topology == place.sub.id and str(task) in running:
+                    state = open_aggregate(self._topology, place, NamespaceReader(reader, store))
+                    rows += rows_of(state, node, columns)
+                    looked_into.append(task.partition)
         return rows, looked_into

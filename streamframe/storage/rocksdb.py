@@ -109,27 +109,36 @@ class FrozenReader:
     __slots__ = ("_cursor", "_path")
 
     def __init__(self, cursor: RdictIter, path: str) -> None:
-        self._cursor = cursor
+        self._cursor: RdictIter | None = cursor
         self._path = path
 
     def get(self, key: bytes) -> bytes | None:
         """See ``StoreReader.get``."""
         found = self.seek(key)
-        value: bytes | None = self._cursor.value() if found == key else None
+        value: bytes | None = self._opened().value() if found == key else None
         return value
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """See ``StoreReader.scan``."""
-        return iter(list(_Scan(self._cursor, prefix, self._path)))
+        return iter(list(_Scan(self._opened(), prefix, self._path)))
+
+    def release(self) -> None:
+        """Let go of the database at once, whoever still refers to this reader."""
+        self._cursor = None
+
+    def _opened(self) -> RdictIter:
+        assert self._cursor is not None, "the reader was released"
+        return self._cursor
 
     def seek(self, key: bytes) -> bytes | None:
         """See ``StoreReader.seek``."""
+        cursor = self._opened()
         try:
-            self._cursor.seek(key)
-            if self._cursor.valid():
-                found: bytes = self._cursor.key()
+            cursor.seek(key)
+            if cursor.valid():
+                found: bytes = cursor.key()
                 return found
-            self._cursor.status()
+            cursor.status()
         except Exception as error:
             raise classify(error, self._path) from error
         return None
@@ -245,7 +254,7 @@ class RocksStore:
     def frozen(self) -> FrozenReader | None:
         """Return the store as it is now, for another thread; ``None`` when it is closed.
 
-        While somebody holds it the database stays open, so hold it shortly.
+        Until it is released the database stays open, so release it soon.
         """
         db = self._db
         return None if db is None else FrozenReader(db.iter(), self._path)

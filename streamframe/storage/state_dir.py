@@ -23,6 +23,8 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -159,10 +161,16 @@ class StateDirectory:
                 found.append(TaskId(int(name[1]), int(name[2])))
         return sorted(found)
 
-    def frozen(self) -> dict[TaskId, FrozenReader]:
-        """Return the open stores as they are now, for reading in another thread."""
+    @contextmanager
+    def frozen(self) -> Iterator[dict[TaskId, FrozenReader]]:
+        """Give the open stores as they are now, for reading in another thread, while the context lasts."""
         found = {task: store.frozen() for task, store in dict(self._open).items()}
-        return {task: reader for task, reader in found.items() if reader is not None}
+        readers = {task: reader for task, reader in found.items() if reader is not None}
+        try:
+            yield readers
+        finally:
+            for reader in readers.values():
+                reader.release()
 
     def sizes(self) -> tuple[int, int]:
         """Return bytes and entries of the open stores together, about."""

@@ -17,27 +17,29 @@ def test_a_frozen_store_does_not_see_what_is_written_later(tmp_path: Path) -> No
     with StateDirectory(tmp_path, "app") as stores:
         store = stores.open(TASK)
         store.write(Changes(puts=[(b"a", b"1"), (b"ab", b"2"), (b"b", b"3")]))
-        frozen = stores.frozen()[TASK]
-        store.write(Changes(puts=[(b"a", b"9"), (b"c", b"4")], deletes=[b"b"]))
+        with stores.frozen() as readers:
+            frozen = readers[TASK]
+            store.write(Changes(puts=[(b"a", b"9"), (b"c", b"4")], deletes=[b"b"]))
 
-        assert frozen.get(b"a") == b"1"
-        assert frozen.get(b"c") is None
-        assert list(frozen.scan(b"a")) == [(b"a", b"1"), (b"ab", b"2")]
-        assert frozen.seek(b"ac") == b"b"
-        assert frozen.seek(b"bb") is None
-        assert store.get(b"a") == b"9"
+            assert frozen.get(b"a") == b"1"
+            assert frozen.get(b"c") is None
+            assert list(frozen.scan(b"a")) == [(b"a", b"1"), (b"ab", b"2")]
+            assert frozen.seek(b"ac") == b"b"
+            assert frozen.seek(b"bb") is None
+            assert store.get(b"a") == b"9"
 
 
 def test_a_closed_store_is_not_frozen_and_a_frozen_one_can_be_closed_and_opened_again(tmp_path: Path) -> None:
     with StateDirectory(tmp_path, "app") as stores:
         store = stores.open(TASK)
         store.write(Changes(puts=[(b"a", b"1")]))
-        frozen = stores.frozen()
-        store.close()
-        assert frozen[TASK].get(b"a") == b"1"
-        assert stores.frozen() == {}
+        with stores.frozen() as readers:
+            store.close()
+            assert readers[TASK].get(b"a") == b"1"
+            with stores.frozen() as none_open:
+                assert none_open == {}
 
-        frozen.clear()
+        # ``readers`` lives on; what it refers to was released.
         assert stores.open(TASK).get(b"a") == b"1"
 
 
@@ -57,8 +59,9 @@ def test_a_thread_that_looks_sees_whole_batches_and_disturbs_neither_writing_nor
 
     def look(stores: StateDirectory) -> None:
         while not done.is_set():
-            for reader in stores.frozen().values():
-                seen.append({reader.get(b"%d" % number) for number in range(5)})
+            with stores.frozen() as readers:
+                for reader in readers.values():
+                    seen.append({reader.get(b"%d" % number) for number in range(5)})
 
     with StateDirectory(tmp_path, "app") as stores:
         thread = threading.Thread(target=look, args=(stores,))
