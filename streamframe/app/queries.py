@@ -7,6 +7,7 @@ reads stores as they were at one moment and says when the last commit was.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -85,7 +86,7 @@ class StoreQueries:
             "partitions": looked_into,
             "restoring": restoring,
             "committed_at": at / MICROS_PER_SECOND if at else None,
-            "age_seconds": (snapshot.now - at) / MICROS_PER_SECOND if at else None,
+            "age_seconds": max(0.0, time.time() - at / MICROS_PER_SECOND) if at else None,
         }
 
     def _columns(self, store: str, key: Mapping[str, str]) -> dict[str, str]:
