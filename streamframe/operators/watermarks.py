@@ -151,6 +151,10 @@ class StreamClock:
             known = [self._clocked(source, now) for source in idle if self.times[source] > MIN_TIME]
             # Without any row the clock is all there is; it holds nobody back who has rows.
             target = max(known) if known else min(now - self._timeouts[source] for source in idle)
+            # In steps of the timeout: what is sent at each step wakes its readers, and if their commit made the
+            # next, smaller step, a program without any input would commit for ever.
+            if all(target - self.times[source] < self._timeouts[source] for source in idle):
+                return {}
         return {source: target for source in idle if target > self.times[source]}
 
     def _clocked(self, source: TopicPartition, now: int) -> int:

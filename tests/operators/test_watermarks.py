@@ -81,9 +81,17 @@ def test_a_partition_that_may_not_be_idle_holds_the_others() -> None:
 def test_when_all_are_silent_time_passes_as_on_the_clock() -> None:
     clock = StreamClock({A: 10}, {})
     clock.observe(A, np.array([100]), 1_000)
-    for moment in (1_010, 1_011, 1_050):
+    for moment in (1_010, 1_020, 1_050):
         clock.raise_idle(moment)
         assert clock.times[A] == 100 + moment - 1_000
+
+
+def test_when_all_are_silent_time_passes_in_steps_of_the_timeout() -> None:
+    """Readers of a repartition topic are woken by each step; smaller ones would keep each other going for ever."""
+    clock = StreamClock({A: 10}, {})
+    clock.observe(A, np.array([100]), 1_000)
+    raised = [clock.raise_idle(moment) for moment in range(1_001, 1_031)]
+    assert [1_001 + turn for turn, each in enumerate(raised) if each] == [1_010, 1_020, 1_030]
 
 
 def test_other_inputs_of_the_task_count_as_awake() -> None:
