@@ -13,7 +13,15 @@ from streamframe.core.errors import StoreCorrupted, StoreUnavailable, StreamFram
 from streamframe.core.ids import TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
-from streamframe.engine.ports import Log, LogError, OutcomeUnknown, ProducerFenced, Stores, Telemetry, TransactionAborted
+from streamframe.engine.ports import (
+    Log,
+    LogError,
+    OutcomeUnknown,
+    ProducerFenced,
+    Stores,
+    Telemetry,
+    TransactionAborted,
+)
 
 BREAKING: Final = (ev.TransactionFailed, ev.ProducerLost, ev.Failed)
 """Answers after which the rest of a command list must not be performed."""

@@ -112,7 +112,12 @@ class Conformance:
         until(lambda: first.owned == {zero, one}, first.poll)
         old = first.membership
         second = world.member()
-        until(lambda: len(first.owned) == 1 and len(second.owned) == 1, lambda: (first.poll(), second.poll()))
+
+        def poll_both() -> None:
+            first.poll()
+            second.poll()
+
+        until(lambda: len(first.owned) == 1 and len(second.owned) == 1, poll_both)
         writer = world.writer("w")
         writer.begin()
 
@@ -185,8 +190,8 @@ class Conformance:
 
     def test_compaction_keeps_the_last_committed_record_of_a_key(self, world: Kafka) -> None:
         """The log cleaner leaves the newest segment alone, so the last write here is not about the key."""
-        settings = {"segment_ms": "1000", "min_cleanable_dirty_ratio": "0.01", "cleanup_policy": "compact"}
-        tp = TopicPartition(world.topic(**settings), 0)
+        topic = world.topic(cleanup_policy="compact", segment_ms="1000", min_cleanable_dirty_ratio="0.01")
+        tp = TopicPartition(topic, 0)
         writer = world.writer("w")
         for value, end in ((b"1", writer.commit), (b"2", writer.commit), (b"bad", writer.abort)):
             writer.begin()
