@@ -251,7 +251,9 @@ class Worker:
             return self.commit.decide(running, self.now, flush=flush, marks=self._marks(running))
         except StoreCorrupted as error:
             self.commit.drop()
-            return self._store_damaged(ev.StoreDamaged(task=_named_task(error, running), reason=str(error)))
+            # Some tasks are sealed already: what they closed and emitted is nowhere but in the dropped commit.
+            damaged = ev.StoreDamaged(task=_named_task(error, running), reason=str(error))
+            return self._store_damaged(damaged, sealed=True)
         except StreamFrameError as error:
             self.commit.drop()
             return self._fail(error)
@@ -352,7 +354,7 @@ class Worker:
                 commands += task.begin()
         return commands
 
-    def _store_damaged(self, event: ev.StoreDamaged) -> list[cmd.Command]:
+    def _store_damaged(self, event: ev.StoreDamaged, *, sealed: bool = False) -> list[cmd.Command]:
         task = self.tasks.get(event.task)
         if task is None:
             return []
@@ -366,7 +368,7 @@ class Worker:
                 )
             )
         # The other tasks share the open transaction with this one's outputs: if there is any, all go back.
-        spoiled = not self.rolling_back and any(t.ahead for t in self.tasks.values())
+        spoiled = not self.rolling_back and (sealed or any(t.ahead for t in self.tasks.values()))
         commands = task.store_damaged(event.reason)
         if spoiled:
             commands += self._roll_back(event.reason, cmd.Abort(epoch=self.epoch + 1))

@@ -354,6 +354,18 @@ def test_a_store_whose_damage_shows_after_a_commit_is_rebuilt_and_the_others_are
     assert of(cmd.WipeStore, commands) == [cmd.WipeStore(task=T0)]
 
 
+def test_tasks_that_were_sealed_go_back_when_the_store_of_another_is_found_damaged() -> None:
+    """With idle inputs windows close by the clock: nobody is ahead, and yet the first task has emitted them."""
+    found = running()
+    program(found, T0).idle = True
+    program(found, T1).seal_failure = StoreCorrupted("block checksum mismatch", task=str(T1))
+
+    commands = commit_due(found)
+
+    assert isinstance(commands[-1], cmd.Abort)
+    assert not any(task.running for task in found.tasks.values())
+
+
 def test_what_a_batch_made_is_not_produced_when_a_store_is_found_damaged() -> None:
     """A failing produce would drop the orders behind it, and the damaged store would stay open for ever."""
     found = running()

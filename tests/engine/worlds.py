@@ -62,6 +62,7 @@ class CountingProgram:
     applied_budgets: list[int] = field(default_factory=list)
     delivered_ids: list[str] = field(default_factory=list)
     failure: StreamFrameError | None = None
+    idle: bool = False
     seal_failure: StreamFrameError | None = None
     apply_failure: StreamFrameError | None = None
 
@@ -103,7 +104,7 @@ class CountingProgram:
             raise self.apply_failure
 
     def wants_seal(self, now: int) -> bool:
-        return False
+        return self.idle
 
     def delivered(self, step: str, batch_id: str) -> None:
         self.delivered_ids.append(batch_id)
