@@ -92,20 +92,6 @@ def test_a_turn_takes_no_more_records_than_asked_for(producer, consumer):
     assert sum(map(len, batches)) == 2_000
 
 
-def test_partitions_that_all_have_records_take_turns(producer, consumer):
-    producer.write(OutputBatch(topic="t", values=[b"x"] * 2_000, partitions=[0, 1] * 1_000))
-    producer.flush()
-    queues = assigned(consumer)
-    for place in PLACES:
-        deadline = time.monotonic() + 20
-        while not queues.drain([place], 1):
-            assert time.monotonic() < deadline
-            queues.wait(0.2)
-    # The records come in one batch for each partition: the others of each are there now.
-    turns = [each.partition for _ in range(4) for each in queues.drain(PLACES, 10)]
-    assert sorted(turns) == [PLACES[0], PLACES[0], PLACES[1], PLACES[1]]
-
-
 def test_a_turn_takes_about_as_many_bytes_as_are_allowed(producer, consumer):
     producer.write(OutputBatch(topic="t", values=[b"x" * 50_000] * 60, partitions=0))
     producer.flush()
