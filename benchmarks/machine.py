@@ -58,6 +58,7 @@ def describe() -> dict[str, object]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "versions": versions,
         "path": native_path(),
+        "priority": _priority(),
     }
 
 
@@ -81,6 +82,13 @@ class Neighbours:
     def _busy_seconds() -> float:
         times = psutil.cpu_times()
         return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
+
+
+def _priority() -> str:
+    """Return how the system favours us over others: ``normal``, or what was asked for."""
+    policies = {os.SCHED_FIFO: "real-time", os.SCHED_RR: "real-time"}
+    nice = os.nice(0)
+    return policies.get(os.sched_getscheduler(0), "normal" if nice == 0 else f"nice {nice}")
 
 
 def _git(*arguments: str) -> str:

@@ -31,7 +31,8 @@ How it is measured:
   *CPU s/M* is processor time, user and system, of the whole process tree per million records. Medians of the pairs of
   runs, with the lowest and the highest.
 * *Others* is how many cores were busy with something else meanwhile. Where it is not close to zero, the machine was
-  shared: processor time is then up to a third too high (cold caches), wall time and latency say little.
+  shared: processor time is then up to a third too high (cold caches), wall time says little, and latency nothing
+  unless the session had real-time priority (`chrt -r 1 make bench ARGS="--only latency"`).
 """
 
 
@@ -239,7 +240,7 @@ def _machine(found: dict[str, Any]) -> str:
     return (
         f"{machine['when']}, commit {machine['commit']}, data path **{machine['path']}**; {machine['processor']}, "
         f"{machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}, "
-        f"Python {machine['python']}, {versions}"
+        f"Python {machine['python']}, {versions}, scheduling priority {machine.get('priority', 'normal')}"
     )
 
 
