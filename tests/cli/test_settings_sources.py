@@ -1,6 +1,7 @@
 """Settings from five sources: the strongest wins, its name is known, and nothing misspelt passes."""
 
 import dataclasses
+import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -267,3 +268,17 @@ def test_a_setting_that_is_named_like_a_variable_of_kubernetes_is_taken_and_an_a
 
     assert port("9464") == 9464
     assert port("tcp://10.0.0.1:9464") == 0
+
+
+def test_variables_of_the_package_that_are_no_settings_are_left_alone():
+    """Found by reading the sources: what they take from the environment must not be refused as a setting."""
+    root = Path(__file__).resolve().parents[2]
+    read = re.compile(r"environ(?:\.get\(|\[)\s*\"(STREAMFRAME_[A-Z_]+)\"|getenv\(\s*\"(STREAMFRAME_[A-Z_]+)\"")
+    names = {
+        next(filter(None, found))
+        for folder in ("streamframe", "native/python")
+        for path in (root / folder).rglob("*.py")
+        for found in read.findall(path.read_text())
+    }
+    assert "STREAMFRAME_NATIVE" in names
+    environment_layer(dict.fromkeys(sorted(names), "1"))
