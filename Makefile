@@ -21,7 +21,7 @@ PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 
 .DEFAULT_GOAL := help
 .PHONY: native native-check test-pure
-.PHONY: help setup demo test test-fast test-kafka lint types fmt docs bench profile ci clean
+.PHONY: help setup demo test test-fast test-kafka sim sim-mutants lint types fmt docs bench profile ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,12 @@ test-fast: $(READY) ## the tests that need no broker and no patience
 
 test-kafka: $(READY) ## the tests on a real broker (STREAMFRAME_TEST_BOOTSTRAP=host:port to use yours)
 	$(BIN)/pytest -m kafka $(ARGS)
+
+sim: $(READY) ## the simulator: make sim SEEDS=1000 [FIRST=5000], or make sim SEED=42 for one with its trace
+	$(BIN)/python -m streamframe.testing.sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),300) --first $(or $(FIRST),0)) $(ARGS)
+
+sim-mutants: $(READY) ## mistakes planted on purpose: the simulator must find each; writes docs/sim-mutants.md
+	$(BIN)/python -m streamframe.testing.sim --mutants --seeds $(or $(SEEDS),2000) --report docs/sim-mutants.md $(ARGS)
 
 lint: $(READY) ## ruff, import contracts, house rules
 	$(BIN)/ruff check .

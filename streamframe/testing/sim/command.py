@@ -101,7 +101,7 @@ def _sweep(seeds: range, program: str | None, jobs: int) -> int:
             struck[name] = struck.get(name, 0) + count
         if outcome.failure is not None and (failures := failures + 1) <= SHOWN_MAX:
             _say(f"seed {outcome.seed} FAILED ({outcome.plan.partition(':')[0]})")
-            _say("    " + outcome.failure.strip().splitlines()[-1])
+            _say("    " + outcome.reason)
             _say("    " + replay_command(outcome, program))
     seconds = time.monotonic() - began
     _say(", ".join(f"{name} {count}" for name, count in sorted(struck.items())))

@@ -35,7 +35,7 @@ def find(name: str, seeds_max: int) -> Find:
         for seed in range(seeds_max):
             outcome = run(seed, program=mutant.program)
             if outcome.failure is not None:
-                return Find(name, seed, outcome.failure.strip().splitlines()[-1])
+                return Find(name, seed, outcome.reason)
     return Find(name, None, "")
 
 

@@ -241,11 +241,14 @@ def _old_over_new(_original: Any) -> Any:
 def _gone_when_sealed(original: Any) -> Any:
     def seal(self: Outbox) -> Any:
         sealed, deliveries = original(self)
-        for delivery in deliveries:
-            self.delivered(delivery.batch_id)
+        self._delivered += [delivery.batch_id for delivery in deliveries]
         return sealed, deliveries
 
     return seal
+
+
+def _not_noted(_original: Any) -> Any:
+    return lambda _self, _batch_id: None
 
 
 def _not_again(original: Any) -> Any:
@@ -356,7 +359,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "windows close by the fastest input instead of the slowest",
         "T-48",
         ((watermarks_module, "slowest", _fastest), (program_module, "slowest", _fastest)),
-        program="chained",
+        program="union",
     ),
     "fastest-sender": Mutant(
         "behind a repartition topic windows close by the fastest sender",
@@ -383,6 +386,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "how far the senders of a repartition topic were is not saved",
         "T-27",
         ((BlockReader, "sources", _forgets_senders),),
+        program="rows",
     ),
     "old-delta-wins": Mutant(
         "a delta is applied over a page that is newer",
@@ -393,7 +397,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "delivered-when-sealed": Mutant(
         "a batch for a user's function is forgotten before it was delivered",
         "T-07",
-        ((Outbox, "seal", _gone_when_sealed),),
+        ((Outbox, "seal", _gone_when_sealed), (Outbox, "delivered", _not_noted)),
         program="batches",
     ),
     "delivery-not-repeated": Mutant(

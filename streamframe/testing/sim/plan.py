@@ -32,6 +32,7 @@ ACTIONS: Final[Mapping[str, int]] = {
     "wipe disk": 1,
     "damage disk": 2,
     "replace": 1,
+    "long absence": 1,
 }
 """What the scheduler may do, and its usual weight among the others."""
 
@@ -86,6 +87,7 @@ class FaultPlan:
         late_markers: Whether transaction markers are written after the answer.
         transactional_input: Whether inputs are written in transactions, some of them aborted.
         in_order: Whether one input partition is written after the other: the first ones fall silent early.
+        last_restart: Whether in the end one worker is killed once more, while the others have nothing to do.
     """
 
     program: str
@@ -105,6 +107,7 @@ class FaultPlan:
     late_markers: bool
     transactional_input: bool
     in_order: bool
+    last_restart: bool
 
     def describe(self) -> str:
         """Return the plan as one line."""
@@ -148,4 +151,5 @@ def draw_plan(rng: random.Random, programs: Sequence[str]) -> FaultPlan:
         late_markers=rng.random() < 0.6,
         transactional_input=rng.random() < 0.4,
         in_order=rng.random() < 0.3,
+        last_restart=rng.random() < 0.3,
     )

@@ -17,6 +17,7 @@ from streamframe.api.windows import hopping, tumbling
 from streamframe.app.application import App
 from streamframe.plan.topology import Topology
 from streamframe.testing.sim.batches import Batches, Ledger
+from streamframe.testing.sim.conserved import Account, ClosedOnce, LateOnce
 from streamframe.testing.sim.oracle import Aggregations, Windows, source, table, windowed
 from streamframe.testing.sim.outputs import Changes, DeadLetters, Echo, FinalWindows, LateRows, Output
 from streamframe.testing.sim.records import SCHEMA, Flavour, Input
@@ -46,12 +47,14 @@ class Case:
         expect: What must come out of an input.
         flavour: What input it takes.
         outputs: Topics that it writes, with their partitions.
+        silence: Turns of a minute after which nothing is open any more, because inputs are idle.
     """
 
     build: Callable[[App, Ledger], None]
     expect: Callable[[Input, Ledger], list[Output]]
     outputs: Mapping[str, int]
     flavour: Flavour = field(default_factory=Flavour)
+    silence: int = 0
 
 
 def _keyed(app: App, ledger: Ledger) -> None:
@@ -215,6 +218,23 @@ def _expect_batches(given: Input, ledger: Ledger) -> list[Output]:
     return [Batches(ledger, {"rows": rows, "totals": totals}), DeadLetters(DEAD, given)]
 
 
+def _idle(app: App, ledger: Ledger) -> None:
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user", idle_timeout="20s")
+    for key, out in (("user", "users"), ("page", "pages")):
+        windows = clicks.groupby(key).window(tumbling("10s", grace="2s"))
+        totals = windows.agg(rows="size", total=("amount", "sum"), name=out)
+        totals.to_topic(out)
+        totals.late.to_topic(f"late-{out}")
+
+
+def _expect_idle(given: Input, ledger: Ledger) -> list[Output]:
+    found: list[Output] = [DeadLetters(DEAD, given)]
+    for key, out in (("user", "users"), ("page", "pages")):
+        account = Account.of(source(given, ["clicks"]))
+        found += [ClosedOnce(out, key, account), LateOnce(f"late-{out}", account)]
+    return found
+
+
 CASES: Final[Mapping[str, Case]] = {
     "keyed": Case(build=_keyed, expect=_expect_keyed, outputs={"echo": 2, "totals": 2, "late": 1}),
     "hopping": Case(build=_hopping, expect=_expect_hopping, outputs={"totals": 2, "late": 1}),
@@ -230,7 +250,7 @@ CASES: Final[Mapping[str, Case]] = {
         flavour=Flavour(keyed=False, kafka_time=True),
         outputs={"totals": 2, "late": 1},
     ),
-    "table": Case(build=_table, expect=_expect_table, outputs={"users": 2, "pages": 1}),
+    "table": Case(build=_table, expect=_expect_table, flavour=Flavour(rows_max=80), outputs={"users": 2, "pages": 1}),
     "chained": Case(build=_chained, expect=_expect_chained, outputs={"totals": 1, "late": 1, "chain": 1}),
     "union": Case(
         build=_union,
@@ -240,6 +260,13 @@ CASES: Final[Mapping[str, Case]] = {
     ),
     "changes": Case(build=_changes, expect=_expect_changes, outputs={"users": 2, "pages": 1}),
     "batches": Case(build=_batches, expect=_expect_batches, outputs={}),
+    "idle": Case(
+        build=_idle,
+        expect=_expect_idle,
+        flavour=Flavour(steady=True),
+        outputs={"users": 2, "late-users": 1, "pages": 1, "late-pages": 1},
+        silence=16,
+    ),
 }
 
 

@@ -53,12 +53,14 @@ class Flavour:
         keyed: Whether the message key is the user; then neither may be null.
         kafka_time: Whether event time is the record timestamp.
         rows_max: Most rows per partition.
+        steady: Whether event times never jump far: windows are then closed by the clock within minutes.
     """
 
     topics: tuple[str, ...] = ("clicks",)
     keyed: bool = True
     kafka_time: bool = False
     rows_max: int = 40
+    steady: bool = False
 
 
 Input = Mapping[Place, Sequence[Row]]
@@ -67,7 +69,9 @@ Input = Mapping[Place, Sequence[Row]]
 def draw_input(rng: random.Random, flavour: Flavour, partitions: int) -> Input:
     """Draw all records of a run."""
     nasty = {kind: rng.random() < 0.5 for kind in ("nonsense", "nulls", "jumps", "far", "negative")}
-    users = rng.choice([1, 3, 6, 16])
+    if flavour.steady:
+        nasty |= {"jumps": False, "far": False}
+    users = rng.choice([1, 3, 6, 16, 40])
     number = 0
     found: dict[Place, list[Row]] = {}
     for topic in flavour.topics:

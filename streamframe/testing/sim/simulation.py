@@ -53,6 +53,12 @@ class Outcome:
     commits: int
     struck: dict[str, int]
 
+    @property
+    def reason(self) -> str:
+        """What was violated, in one line."""
+        lines = (self.failure or "").strip().splitlines() or [""]
+        return lines[-1] if lines[0].startswith("Traceback") else lines[0]
+
 
 def run(seed: int, *, keep_trace: bool = False, program: str | None = None) -> Outcome:
     """Run one seed.
@@ -131,6 +137,7 @@ class Simulation:
             "wipe disk": self._wipe_disk,
             "damage disk": self._damage_disk,
             "replace": self._replace,
+            "long absence": self._long_absence,
         }
 
     # -- phases ------------------------------------------------------------------------------------
@@ -203,10 +210,10 @@ class Simulation:
         self.trace.note(f"tick {seconds}")
 
     def _feed(self) -> None:
-        places = [place for place, offsets in self.world.placed.items() if len(offsets) < len(self.world.given[place])]
-        if places:
-            place = places[0] if self.plan.in_order else self.rng.choice(places)
-            self.world.feed(place, self.rng.choice([1, 2, 5]))
+        waiting = self.world.waiting()
+        if waiting:
+            place = next(iter(waiting)) if self.plan.in_order else self.rng.choice(list(waiting))
+            self.world.feed(place, min(waiting[place], self.rng.choice([1, 2, 5])))
 
     def _marker(self) -> None:
         waiting = self.world.broker.waiting_markers()
@@ -273,19 +280,11 @@ class Simulation:
             self.trace.note(f"late request {request[0]} epoch {request[1]}: {applied}")
 
     def _compact(self) -> None:
-        partition = self.rng.choice(self._changelog_partitions())
+        partition = self.rng.choice(self.world.changelogs())
         tombstones = self.rng.random() < 0.5
         until = self.rng.randint(0, self.world.broker.partition(partition).end)
         self.trace.note(f"compact {partition} until {until}, tombstones {tombstones}")
         self.world.broker.partition(partition).compact(until, tombstones=tombstones)
-
-    def _changelog_partitions(self) -> list[TopicPartition]:
-        return [
-            TopicPartition(declaration.changelog, number)
-            for sub in self.world.topology.sub_topologies
-            for declaration in sub.stores
-            for number in range(self.world.sizes.task_counts[sub.id])
-        ]
 
     def _retention(self) -> None:
         """Records that were consumed and committed are deleted from an input."""
@@ -304,6 +303,9 @@ class Simulation:
     def _old_disk(self) -> None:
         machine = self.rng.choice(self.world.machines)
         self.trace.note(f"older copy on {machine.name}: {machine.bring_back()}")
+
+    def _long_absence(self) -> None:
+        self.world.long_absence(self.rng.choice(self.world.machines))
 
     def _wipe_disk(self) -> None:
         machine = self.rng.choice(self.world.machines)

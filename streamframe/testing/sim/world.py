@@ -35,6 +35,9 @@ from streamframe.testing.sim.trace import Trace
 
 FEEDER = "feeder"
 
+HELD_BACK = 10
+"""Records of the last input partition that come after a last restart."""
+
 
 @dataclass(slots=True, eq=False)
 class Process:
@@ -89,6 +92,7 @@ class World:
     ) -> None:
         self.rng, self.plan, self.faults, self.trace = rng, plan, faults, trace
         self.topology = topology
+        self.silence = case.silence
         self.given = given
         self.outputs = outputs
         self.settings = Settings(
@@ -115,6 +119,7 @@ class World:
         self.late_requests: list[LateRequest] = []
         self.started = 0
         self.ended: dict[str, int] = {}
+        self.held_back = HELD_BACK if plan.last_restart else 0
         self.wait_for: Callable[[str, Sequence[TopicPartition]], None] = lambda _process, _partitions: None
         self._layout = Layout(page_rows=plan.page_rows, rotate_rows=min(plan.page_rows, 512))
         faults.killed = self._is_killed
@@ -142,9 +147,15 @@ class World:
         present = {process.log.member_id for process in self.alive}
         return [member for member in self.group.member_ids if member not in present]
 
-    def fed(self) -> bool:
-        """Whether all input is in the topics."""
-        return all(len(offsets) == len(self.given[place]) for place, offsets in self.placed.items())
+    def waiting(self) -> dict[tuple[str, int], int]:
+        """Return how many records each input partition may still be given; those with none are left out."""
+        last = list(self.given)[-1]
+        found = {}
+        for place, rows in self.given.items():
+            count = len(rows) - (self.held_back if place == last else 0) - len(self.placed[place])
+            if count > 0:
+                found[place] = count
+        return found
 
     def _pick(self, free: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
         if not (self.plan.piecemeal and self.faults.armed):
@@ -273,6 +284,28 @@ class World:
     def forget(self) -> None:
         """Remove dead processes that are no longer on the call stack."""
         self.processes = [p for p in self.processes if p.alive or p.asleep]
+
+    def long_absence(self, machine: Machine) -> None:
+        """A machine is gone for long and comes back as it was when it was copied.
+
+        Meanwhile the log cleaner has been through all changelogs and has removed the tombstones, too.
+        """
+        self.trace.note(f"{machine.name} is away for long")
+        for process in self.alive:
+            if process.machine is machine:
+                self.bury(process)
+        for tp in self.changelogs():
+            self.broker.partition(tp).compact(self.broker.partition(tp).end, tombstones=True)
+        machine.bring_back()
+
+    def changelogs(self) -> list[TopicPartition]:
+        """Return all changelog partitions."""
+        return [
+            TopicPartition(declaration.changelog, number)
+            for sub in self.topology.sub_topologies
+            for declaration in sub.stores
+            for number in range(self.sizes.task_counts[sub.id])
+        ]
 
     # -- input -------------------------------------------------------------------------------------
 
