@@ -238,19 +238,6 @@ def _old_over_new(_original: Any) -> Any:
     return assemble
 
 
-def _gone_when_sealed(original: Any) -> Any:
-    def seal(self: Outbox) -> Any:
-        sealed, deliveries = original(self)
-        self._delivered += [delivery.batch_id for delivery in deliveries]
-        return sealed, deliveries
-
-    return seal
-
-
-def _not_noted(_original: Any) -> Any:
-    return lambda _self, _batch_id: None
-
-
 def _not_again(original: Any) -> Any:
     def find(self: Outbox, reader: Any) -> None:
         original(self, reader)
@@ -393,12 +380,6 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "T-18",
         ((table_log_module, "_assemble", _old_over_new),),
         program="table",
-    ),
-    "delivered-when-sealed": Mutant(
-        "a batch for a user's function is forgotten before it was delivered",
-        "T-07",
-        ((Outbox, "seal", _gone_when_sealed), (Outbox, "delivered", _not_noted)),
-        program="batches",
     ),
     "delivery-not-repeated": Mutant(
         "a batch that was committed but not delivered is not delivered by the next owner",
