@@ -35,6 +35,7 @@ class Launch:
         state_memory: Bytes of state that a worker may hold.
         telemetry_ms: Milliseconds between snapshots.
         limits: Further fields of ``Limits``.
+        producer: Further properties of the producer.
     """
 
     program: str
@@ -49,10 +50,11 @@ class Launch:
     state_memory: int = StateSettings().memory
     telemetry_ms: int = 1_000
     limits: dict[str, int] = field(default_factory=dict)
+    producer: dict[str, str] = field(default_factory=dict)
 
     def settings(self) -> Settings:
         return Settings(
-            kafka=KafkaSettings(bootstrap=self.bootstrap),
+            kafka=KafkaSettings(bootstrap=self.bootstrap, producer=self.producer),
             commit=CommitSettings(interval=self.commit_ms * MILLISECOND, guarantee=self.guarantee),  # type: ignore[arg-type]
             state=StateSettings(directory=self.state, memory=self.state_memory),
             limits=Limits(**self.limits),
