@@ -285,7 +285,8 @@ class Worker:
         self.commit.sealed = {}
         for each in damaged:
             commands += self._store_damaged(each)
-        return [*commands, *self._after_commit()]
+        # One damaged too often ends the worker: there is nobody left to close or to stop.
+        return commands if self.exited else [*commands, *self._after_commit()]
 
     @staticmethod
     def _applied(task: Task, budget: int) -> list[ev.StoreDamaged]:

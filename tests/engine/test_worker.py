@@ -354,6 +354,20 @@ def test_a_store_whose_damage_shows_after_a_commit_is_rebuilt_and_the_others_are
     assert of(cmd.WipeStore, commands) == [cmd.WipeStore(task=T0)]
 
 
+def test_a_store_damaged_once_too_often_after_the_commit_of_a_revocation_ends_the_worker() -> None:
+    found = running()
+    for _ in range(DAMAGED_MAX):
+        answer_restores(found, found.handle(ev.StoreDamaged(task=T0, reason="bad disk")))
+    found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
+    program(found, T0).apply_failure = StoreCorrupted("block checksum mismatch")
+    [commit] = of(cmd.Commit, found.handle(ev.PartitionsRevoked(partitions=(IN0,))))
+
+    commands = found.handle(ev.CommitSucceeded(sequence=commit.sequence, ends={LOG0: offset(1), LOG1: offset(1)}))
+
+    assert isinstance(commands[-1], cmd.Fail)
+    assert found.tasks == {}
+
+
 def test_tasks_that_were_sealed_go_back_when_the_store_of_another_is_found_damaged() -> None:
     """With idle inputs windows close by the clock: nobody is ahead, and yet the first task has emitted them."""
     found = running()
