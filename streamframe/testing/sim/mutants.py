@@ -238,6 +238,18 @@ def _old_over_new(_original: Any) -> Any:
     return assemble
 
 
+def _kept_nowhere(original: Any) -> Any:
+    def seal(self: Outbox) -> Any:
+        sealed, deliveries = original(self)
+        if sealed is not None:
+            puts = [(key, value) for key, value in sealed.changes.puts if key[:1] != b"e"]
+            records = [(key, value) for key, value in sealed.records if value is None or key[:1] != b"e"]
+            sealed = replace(sealed, changes=replace(sealed.changes, puts=puts), records=records)
+        return sealed, deliveries
+
+    return seal
+
+
 def _not_again(original: Any) -> Any:
     def find(self: Outbox, reader: Any) -> None:
         original(self, reader)
@@ -380,6 +392,12 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "T-18",
         ((table_log_module, "_assemble", _old_over_new),),
         program="table",
+    ),
+    "batches-not-kept": Mutant(
+        "a batch for a user's function is kept in memory only until it is delivered",
+        "T-07",
+        ((Outbox, "seal", _kept_nowhere),),
+        program="batches",
     ),
     "delivery-not-repeated": Mutant(
         "a batch that was committed but not delivered is not delivered by the next owner",
