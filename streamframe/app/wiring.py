@@ -96,6 +96,7 @@ def open_worker(
             lag=lambda: _lag(log),
             disk=stores.sizes,
             rest=lambda micros: time.sleep(micros / MICROS_PER_SECOND),
+            in_hand=lambda: log.in_hand,
         )
         drivers.append(driver)
         log.connect()

@@ -113,6 +113,11 @@ class InputConsumer:
             self._fill(wait_seconds, records_max)
         return [self._ready.popleft()] if self._ready else []
 
+    @property
+    def in_hand(self) -> bool:
+        """Whether the next poll returns something that an earlier one has gathered."""
+        return bool(self._ready)
+
     def _fill(self, wait_seconds: float, records_max: int) -> None:
         messages, failure = self._gather(wait_seconds, records_max)
         if raised := self._rebalance.take_failure():

@@ -150,6 +150,11 @@ class KafkaLog:
         self._producer.serve()
         return events
 
+    @property
+    def in_hand(self) -> bool:
+        """Whether the next poll returns records that an earlier one has gathered: it waits for nothing."""
+        return self._consumer.in_hand
+
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         self._consumer.pause(partitions)
 

@@ -40,6 +40,7 @@ class Driver:
         disk: Returns bytes and entries of the local databases, for snapshots.
         show: Takes the text of ``print`` steps.
         rest: Waits for so many microseconds, to let records gather; by default nobody waits.
+        in_hand: Whether the next poll returns what an earlier one has gathered.
     """
 
     def __init__(  # noqa: PLR0913 - the four ports, and what only the outside knows
@@ -54,6 +55,7 @@ class Driver:
         disk: Callable[[], tuple[int, int] | None] = lambda: None,
         show: Callable[[str], None] = print,
         rest: Callable[[int], None] | None = None,
+        in_hand: Callable[[], bool] = lambda: False,
     ) -> None:
         self.worker = worker
         self._log = log
@@ -65,6 +67,7 @@ class Driver:
         self._settings: Settings = worker.spec.settings
         self._performer = Performer(log, stores, telemetry, show)
         self._rest = rest
+        self._in_hand = in_hand
         self._pace = Pace(interval=self._settings.commit.interval)
         self._published_at = 0
         self._stop = False
@@ -123,7 +126,8 @@ class Driver:
         self._performer.begin_poll()
         events = self._log.poll(self._wait())
         self._meter.polled(idle=not any(isinstance(event, _WORK) for event in events))
-        self._pace.polled(self._clock.now(), sum(len(e.batch) for e in events if isinstance(e, ev.RecordsRead)))
+        records = sum(len(event.batch) for event in events if isinstance(event, ev.RecordsRead))
+        self._pace.polled(self._clock.now(), records, more=self._in_hand())
         # Asked event by event: handling one may send the partitions of the next ones elsewhere.
         self.handle(event for event in events if not self._performer.outdated(event))
         self._meter.turned(settled=all(task.running for task in self.worker.tasks.values()))

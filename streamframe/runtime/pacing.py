@@ -24,26 +24,30 @@ FEW_RECORDS: Final = 1_000
 
 @dataclass(slots=True, kw_only=True)
 class Pace:
-    """What the last poll brought, and when.
+    """What was gathered last, and when. One gathering may be handed out by several polls.
 
     Attributes:
         interval: Microseconds between commits.
         polled_at: When the last poll ended.
-        records: Records that it brought.
+        records: Records of the last gathering, as far as they were handed out.
+        more: Some of it was not handed out yet.
     """
 
     interval: int
     polled_at: int = 0
     records: int = 0
+    more: bool = False
 
-    def polled(self, now: int, records: int) -> None:
-        """Note what a poll brought."""
-        self.polled_at, self.records = now, records
+    def polled(self, now: int, records: int, *, more: bool) -> None:
+        """Note what a poll brought, and whether there is more of the same gathering."""
+        self.records = records + self.records if self.more else records
+        self.polled_at, self.more = now, more
 
     def rest(self, now: int, until_commit: int) -> int:
         """Return for how many microseconds to rest before the next poll.
 
-        A poll that brought nothing has waited by itself; one that brought many is to be followed at once.
+        A gathering of nothing has waited by itself; one of many is to be followed at once; one that was not handed out
+        completely comes first.
 
         Args:
             now: Wall clock, microseconds.
@@ -51,11 +55,11 @@ class Pace:
 
         Example:
             >>> pace = Pace(interval=100_000)
-            >>> pace.polled(now=0, records=30)
+            >>> pace.polled(now=0, records=30, more=False)
             >>> pace.rest(now=2_000, until_commit=50_000)
             8000
         """
-        if not 0 < self.records < FEW_RECORDS:
+        if self.more or not 0 < self.records < FEW_RECORDS:
             return 0
         longest = min(REST_MAX, self.interval // COMMIT_PARTS)
         return max(0, min(self.polled_at + longest - now, until_commit - MICROS_PER_MS, longest))

@@ -10,7 +10,7 @@ from streamframe.runtime.pacing import FEW_RECORDS, REST_MAX, Pace
 
 def paced(*, interval: int, records: int) -> Pace:
     pace = Pace(interval=interval)
-    pace.polled(now=1_000_000, records=records)
+    pace.polled(now=1_000_000, records=records, more=False)
     return pace
 
 
@@ -28,6 +28,18 @@ def test_a_poll_that_brought_nothing_has_waited_already() -> None:
 
 def test_a_poll_that_brought_many_is_followed_at_once() -> None:
     assert paced(interval=100_000, records=FEW_RECORDS).rest(now=1_000_000, until_commit=80_000) == 0
+
+
+def test_what_was_gathered_is_handed_out_without_a_rest_and_counts_as_a_whole() -> None:
+    pace = Pace(interval=100_000)
+    pace.polled(now=1_000_000, records=FEW_RECORDS // 2, more=True)
+    assert pace.rest(now=1_000_000, until_commit=80_000) == 0
+
+    pace.polled(now=1_001_000, records=FEW_RECORDS // 2, more=False)
+    assert pace.rest(now=1_001_000, until_commit=80_000) == 0
+
+    pace.polled(now=1_002_000, records=30, more=False)
+    assert pace.rest(now=1_002_000, until_commit=80_000) == 10_000
 
 
 def test_a_rest_ends_before_the_commit_so_that_one_more_poll_counts_with_it() -> None:
