@@ -57,7 +57,9 @@ class World:
         if external:
             self.bootstrap = external
         else:
-            spec = BrokerSpec(port=0, heap="1g", tuned_for="throughput")
+            # On a busy machine the broker may not get its core for some seconds; that is no reason to fence it.
+            settings = {"broker.session.timeout.ms": 18_000}
+            spec = BrokerSpec(port=0, heap="1g", tuned_for="throughput", settings=settings)
             self._cluster = LocalCluster(spec)
             self.bootstrap = self._cluster.start(ConsoleProgress())
         self._admin = AdminClient({"bootstrap.servers": self.bootstrap})
