@@ -94,7 +94,7 @@ class Limits:
     """
 
     poll_records_max: int = 10_000
-    poll_wait: int = 50 * MICROS_PER_MS
+    poll_wait: int = 100 * MICROS_PER_MS
     prefetch_kib: int = 4 * 1024
     output_queue_kib: int = 256 * 1024
     restore_records_max: int = 500
