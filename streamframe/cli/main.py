@@ -188,7 +188,3 @@ def _log_only_when_debugging(*, debug: bool) -> None:
     logger = logging.getLogger("streamframe")
     logger.addHandler(logging.StreamHandler() if debug else logging.NullHandler())
     logger.propagate = False
-
-
-if __name__ == "__main__":
-    sys.exit(main())

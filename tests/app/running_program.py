@@ -56,7 +56,7 @@ class RunningProgram:
     def __enter__(self):
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamframe.cli.main", *self._words], cwd=ROOT, stderr=log
+                [sys.executable, "-m", "streamframe", *self._words], cwd=ROOT, stderr=log
             )
         return self
 

@@ -100,7 +100,7 @@ def _start(bootstrap: str, campaign: Campaign, name: str, output: str, state: Pa
         "CAMPAIGN_KEYS": ",".join(campaign.keys),
         "CAMPAIGN_OUTPUT": output,
     }
-    command = [sys.executable, "-m", "streamframe.cli.main", "run", str(PROGRAM)]
+    command = [sys.executable, "-m", "streamframe", "run", str(PROGRAM)]
     command += ["--workers", str(campaign.workers), "--until", "now", "--state-dir", str(state)]
     # Small polls and quick restarts: more moments at which a kill hurts.
     command += ["--commit-interval", "200ms", "-X", "limits.poll_records_max=1000"]

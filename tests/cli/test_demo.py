@@ -24,7 +24,7 @@ class RunningDemo:
         self._log = directory / "output.txt"
         with open(self._log, "w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamframe.cli.main", "demo", *arguments], stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-m", "streamframe", "demo", *arguments], stdout=log, stderr=subprocess.STDOUT
             )
         self._descendants: dict[int, psutil.Process] = {}
 

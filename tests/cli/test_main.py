@@ -18,7 +18,7 @@ from streamframe.core.errors import StreamFrameError
 from streamframe.testing import KafkaBroker
 
 ROOT = Path(__file__).resolve().parents[2]
-STREAMFRAME = [sys.executable, "-m", "streamframe.cli.main"]
+STREAMFRAME = [sys.executable, "-m", "streamframe"]
 HELP_SECONDS_MAX = 0.3
 
 PROGRAM = """\
@@ -218,7 +218,7 @@ def test_a_broker_that_cannot_be_reached_is_one_clear_error(program):
 
 def test_a_reader_that_has_seen_enough_is_no_error(program):
     pipe = subprocess.run(
-        f"{sys.executable} -m streamframe.cli.main config show | head -1",
+        f"{sys.executable} -m streamframe config show | head -1",
         shell=True,
         capture_output=True,
         text=True,

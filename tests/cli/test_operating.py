@@ -32,7 +32,7 @@ class Shell:
     def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
         connection = ["-b", self.bootstrap] if words[0] != "metrics" else []
         done = subprocess.run(
-            [sys.executable, "-m", "streamframe.cli.main", *words, *connection],
+            [sys.executable, "-m", "streamframe", *words, *connection],
             cwd=ROOT,
             capture_output=True,
             text=True,

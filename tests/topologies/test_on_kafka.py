@@ -48,7 +48,7 @@ class Bench:
         writer.flush()
 
     def run(self, program):
-        command = [sys.executable, "-m", "streamframe.cli.main", "run", f"topologies/{program}.py"]
+        command = [sys.executable, "-m", "streamframe", "run", f"topologies/{program}.py"]
         command += ["-b", self._bootstrap, "--state-dir", str(self._state_dir), "--workers", "2"]
         done = subprocess.run(
             [*command, "--until", "now", "--flush"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
