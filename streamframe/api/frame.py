@@ -19,7 +19,7 @@ from streamframe.api import sinks, stateful_steps, steps
 from streamframe.api.aggregations import AggregationLike
 from streamframe.api.declarations import Declarations
 from streamframe.api.stateful_steps import Grouping
-from streamframe.api.unsupported import unsupported_group_verb, unsupported_verb
+from streamframe.api.unsupported import column_hint, unsupported_group_verb, unsupported_verb
 from streamframe.core.errors import PlanError
 from streamframe.core.schema import SchemaLike
 from streamframe.core.serde_spec import SerdeSpec
@@ -157,13 +157,13 @@ class Frame:
         """
         return self._with(steps.select_step(self._node, columns, self._declarations))
 
-    def drop(self, *columns: str | Iterable[str]) -> Frame:
-        """Keep all columns but the named ones.
+    def drop(self, *names: str | Iterable[str], columns: str | Iterable[str] = ()) -> Frame:
+        """Keep all columns but the named ones: ``drop("user")``, or ``drop(columns=["user"])`` as in pandas.
 
         Raises:
             PlanError: A column does not exist, or none would be left.
         """
-        return self._with(steps.drop_step(self._node, columns, self._declarations))
+        return self._with(steps.drop_step(self._node, (*names, columns), self._declarations))
 
     def rename(self, columns: Mapping[str, str]) -> Frame:
         """Rename columns: ``rename(columns={"old": "new"})``.
@@ -286,14 +286,12 @@ class Frame:
         # Hidden from type checkers: to them these verbs do not exist.
 
         def __getattr__(self, name: str) -> NoReturn:
-            raise unsupported_verb(self, name)
+            # A copy of a frame that is still being made has no node to ask.
+            columns = () if name.startswith("_") else self._node.schema.names
+            raise unsupported_verb(self, name, columns)
 
         def __getitem__(self, item: object) -> NoReturn:
-            if isinstance(item, str | list):
-                hint = f"select({item!r}) keeps columns; assign(out=lambda df: df[{item!r}] * 2) computes with them"
-            else:
-                hint = "filter(lambda df: df['amount'] > 0) or query('amount > 0') keeps rows"
-            raise PlanError("a frame has no columns to take out", hint=hint, frame=self._node.name)
+            raise PlanError("a frame has no columns to take out", hint=column_hint(item), frame=self._node.name)
 
         def __setitem__(self, item: object, value: object) -> NoReturn:
             raise PlanError(

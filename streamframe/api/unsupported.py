@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import pandas as pd
@@ -67,7 +67,7 @@ HINTS: Final[dict[str, str]] = {
     "bfill": "a later row cannot change an earlier one",
     "interpolate": "a later row cannot change an earlier one",
     "tail": f"a stream has no end. {_ROWS}",
-    "sample": "filter(lambda df: df['id'].map(hash) % 100 == 0) takes the same rows in every run",
+    "sample": "filter(lambda df: pd.util.hash_array(df['id'].to_numpy()) % 100 == 0) takes the same rows in every run",
     "head": _ROWS,
     "shape": "groupby(...).agg(n='size') counts rows; frame.schema has the columns",
     "size": "groupby(...).agg(n='size') counts rows",
@@ -141,9 +141,21 @@ class UnsupportedVerb(PlanError, AttributeError):
     """A verb of pandas that a stream cannot have. Also an ``AttributeError``, so that ``hasattr`` says no."""
 
 
-def unsupported_verb(owner: object, verb: str) -> AttributeError:
-    """Return the error for an attribute that a frame does not have."""
+def column_hint(item: object) -> str:
+    """Return what to write instead of taking something out of a frame, as in ``frame["amount"]``."""
+    if isinstance(item, str | list):
+        return (
+            f"inside functions: filter(lambda df: df[{item!r}] > 0), assign(out=lambda df: df[{item!r}] * 2); "
+            f"select({item!r}) keeps columns"
+        )
+    return "filter(lambda df: df['amount'] > 0) or query('amount > 0') keeps rows"
+
+
+def unsupported_verb(owner: object, verb: str, columns: Collection[str] = ()) -> AttributeError:
+    """Return the error for an attribute that a frame with these columns does not have."""
     kind = type(owner).__name__
+    if verb in columns:
+        return UnsupportedVerb("a frame has no columns to take out", hint=column_hint(verb), column=verb)
     hint = HINTS.get(verb)
     if hint is not None or hasattr(pd.DataFrame, verb):
         hint = (hint or _alternative(verb)).replace("{verb}", verb)

@@ -214,6 +214,7 @@ def test_select_drop_and_rename_choose_columns():
     assert node.columns[:2] == (("who", "user"), ("user", "page"))
     assert frame.select("amount", ["user"]).columns == ["amount", "user"]
     assert frame.drop("tags", "big").columns == ["user", "page", "amount", "n", "ok", "ts"]
+    assert frame.drop(columns=["tags", "big"]).columns == frame.drop(["tags"], columns="big").columns
 
 
 @pytest.mark.parametrize(

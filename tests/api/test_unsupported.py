@@ -64,3 +64,11 @@ def test_a_misspelt_verb_of_groups_is_an_attribute_error():
         _ = clicks().groupby("user").windw
     with pytest.raises(AttributeError, match="did you mean 'agg'"):
         _ = clicks().groupby("user").window(tumbling(1)).aggg
+
+
+def test_a_column_as_an_attribute_says_where_columns_are():
+    with pytest.raises(UnsupportedVerb) as caught:
+        _ = clicks().amount
+
+    assert "filter(lambda df: df['amount'] > 0)" in str(caught.value)
+    assert not hasattr(clicks(), "amount")
