@@ -1,261 +1,263 @@
-"""The pieces of a dashboard as plain JSON: panels, queries, variables, and a grid that places them.
+"""The kinds of panels that the dashboards are made of, each with what Grafana's own defaults leave wrong set right.
 
-Classic dashboard JSON (schemaVersion 42), so that Grafana 10 and later load it. Only stat, timeseries, bargauge, table
-and text panels are used. Every query goes through ``chosen``, which adds the variables of the dashboard to it.
+Only stat, timeseries, bargauge, table and text: these can be drawn without a Grafana server (``grafana/live``), so a
+picture of every dashboard is looked at. The builders of grafana-foundation-sdk hide legends, reduce a stat by nothing
+and number no panel; whoever adds a panel goes through here.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, TypeAlias, TypeVar
 
-Json = dict[str, Any]
+from grafana_foundation_sdk.builders import bargauge, common, stat, table, text, timeseries
+from grafana_foundation_sdk.builders import dashboard as board
+from grafana_foundation_sdk.builders import prometheus as builders
+from grafana_foundation_sdk.models import common as words
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import prometheus as prometheus_models
+from grafana_foundation_sdk.models.text import TextMode
 
-DATASOURCE: Final[Json] = {"type": "prometheus", "uid": "${datasource}"}
-WIDTH: Final = 24
+from grafana.queries import chosen
 
-_METRIC: Final = re.compile(r"\b(streamframe_\w+|process_\w+|ALERTS)\b(\{[^}]*\})?")
-_NO_APPLICATION: Final = ("process_",)
+DATASOURCE: Final = words.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+Queries: TypeAlias = Sequence[tuple[str, str]]
+"""Pairs of an expression and the legend of its series."""
+
+Steps: TypeAlias = Sequence[tuple[float | None, str]]
+"""Thresholds: from this value on this colour, the first one without a value."""
+
+Stacking: TypeAlias = Literal["none", "normal", "percent"]
+
+Thing = TypeVar("Thing")
+
+QUIET: Final[Steps] = ((None, "text"),)
+"""For a number that is neither good nor bad."""
 
 
-def chosen(expression: str) -> str:
-    """Add the variables of the dashboard to every metric of an expression.
+def number(  # noqa: PLR0913 - each is a word that its caller says
+    title: str,
+    description: str,
+    queries: Queries,
+    *,
+    unit: str,
+    steps: Steps = QUIET,
+    no_value: str = "",
+    decimals: int | None = None,
+) -> models.Panel:
+    """Return a panel with a number, or with one for each query and its name."""
+    panel = (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .unit(unit)
+        .thresholds(_thresholds(steps))
+        .color_scheme(_color("thresholds"))
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(values=False))
+        .graph_mode(words.BigValueGraphMode.NONE)
+        .color_mode(words.BigValueColorMode.VALUE)
+        .text_mode(words.BigValueTextMode.AUTO)
+        .span(4)
+        .height(3)
+    )
+    if no_value:
+        panel.no_value(no_value)
+    if decimals is not None:
+        panel.decimals(decimals)
+    for letter, (expression, legend) in _lettered(queries):
+        panel.with_target(_query(letter, expression, legend).instant())
+    return panel.build()
 
-    Example:
-        >>> chosen('streamframe_tasks{state="x"}')
-        'streamframe_tasks{job=~"$job", application=~"$application", instance=~"$instance", state="x"}'
+
+def graph(  # noqa: PLR0913 - each is a word that its caller says
+    title: str,
+    description: str,
+    queries: Queries,
+    *,
+    unit: str,
+    stacking: Stacking = "none",
+    colors: Mapping[str, str] | None = None,
+    no_value: str = "",
+    least: float | None = 0,
+    width: int = 8,
+) -> models.Panel:
+    """Return a panel with lines over time; ``colors`` are those of series whose names are known."""
+    stacked = stacking != "none"
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .unit(unit)
+        .color_scheme(_color("palette-classic"))
+        .line_width(1)
+        .fill_opacity(70 if stacked else 10)
+        .show_points(words.VisibilityMode.NEVER)
+        .stacking(common.StackingConfig().mode(words.StackingMode(stacking)).group("A"))
+        .legend(
+            common.VizLegendOptions()
+            .show_legend(show_legend=True)
+            .display_mode(words.LegendDisplayMode.LIST)
+            .placement(words.LegendPlacement.BOTTOM)
+            .calcs([])
+        )
+        .tooltip(common.VizTooltipOptions().mode(words.TooltipDisplayMode.MULTI).sort(words.SortOrder.DESCENDING))
+        .span(width)
+        .height(7)
+    )
+    if least is not None:
+        panel.min(least)
+    if no_value:
+        panel.no_value(no_value)
+    for letter, (expression, legend) in _lettered(queries):
+        panel.with_target(_query(letter, expression, legend).range())
+    for name, color in (colors or {}).items():
+        panel.override_by_name(
+            name, [models.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})]
+        )
+    return panel.build()
+
+
+def bars(
+    title: str, description: str, query: tuple[str, str], *, unit: str, most: float | None = None, width: int = 8
+) -> models.Panel:
+    """Return a panel with a bar per series, as of now."""
+    panel = (
+        bargauge.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .unit(unit)
+        .min(0)
+        .color_scheme(_color("continuous-GrYlRd"))
+        .thresholds(_thresholds(QUIET))
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(values=False))
+        .display_mode(words.BarGaugeDisplayMode.GRADIENT)
+        .orientation(words.VizOrientation.HORIZONTAL)
+        .show_unfilled(show_unfilled=True)
+        .span(width)
+        .height(7)
+    )
+    if most is not None:
+        panel.max(most)
+    panel.with_target(_query("A", *query).instant())
+    return panel.build()
+
+
+class Column:
+    """A column of numbers in a table.
+
+    Args:
+        name: Its heading.
+        expression: Its values, one per row; rows are told apart by the labels that it keeps.
+        unit: Their unit.
+        steps: Colours of its values; by default none.
     """
 
-    def with_variables(match: re.Match[str]) -> str:
-        name, own = match[1], (match[2] or "{}")[1:-1]
-        if name == "ALERTS":
-            return match[0]
-        parts = ['job=~"$job"']
-        if not name.startswith(_NO_APPLICATION):
-            parts.append('application=~"$application"')
-        parts += ['instance=~"$instance"', *([own] if own else [])]
-        return f"{name}{{{', '.join(parts)}}}"
-
-    return _METRIC.sub(with_variables, expression)
+    def __init__(self, name: str, expression: str, *, unit: str = "short", steps: Steps = ()) -> None:
+        self.name = name
+        self.expression = expression
+        self.unit = unit
+        self.steps = steps
 
 
-def stat(
-    title: str, description: str, expression: str, *, unit: str, steps: Sequence[tuple[float | None, str]]
-) -> Json:
-    """Return a panel with one number; ``steps`` are its thresholds, the first one without a bound."""
-    panel = _panel("stat", title, description, [(expression, "")], unit=unit, width=4, height=4)
-    panel["targets"][0]["instant"] = True
-    panel["targets"][0]["range"] = False
-    panel["fieldConfig"]["defaults"]["thresholds"] = _thresholds(steps)
-    panel["fieldConfig"]["defaults"]["color"] = {"mode": "thresholds"}
-    panel["options"] = {
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        "colorMode": "value",
-        "graphMode": "area",
-        "justifyMode": "auto",
-        "orientation": "auto",
-        "textMode": "auto",
-    }
-    return panel
-
-
-def graph(
+def listing(  # noqa: PLR0913 - each is a word that its caller says
     title: str,
     description: str,
-    queries: Sequence[tuple[str, str]],
     *,
-    unit: str,
-    width: int = 8,
-    stacked: bool = False,
-) -> Json:
-    """Return a panel with lines over time; ``queries`` are pairs of expression and legend."""
-    panel = _panel("timeseries", title, description, queries, unit=unit, width=width, height=8)
-    defaults = panel["fieldConfig"]["defaults"]
-    defaults["color"] = {"mode": "palette-classic"}
-    defaults["min"] = 0
-    defaults["custom"] = {
-        "lineWidth": 1,
-        "fillOpacity": 60 if stacked else 10,
-        "showPoints": "never",
-        "spanNulls": False,
-        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+    rows: Mapping[str, str],
+    columns: Sequence[Column],
+    mappings: Mapping[str, Mapping[str, str]] | None = None,
+    no_value: str = "",
+    width: int = 24,
+    height: int = 6,
+) -> models.Panel:
+    """Return a table of now: a row for each combination of labels, a column for each label and each expression.
+
+    Args:
+        title: What the rows are.
+        description: What a bad value means.
+        rows: Labels and the headings of their columns.
+        columns: Numbers; the first expression decides which rows there are, one without a heading is not shown.
+        mappings: Colours of words, by heading.
+        no_value: What to say when there are no rows.
+        width: Of 24.
+        height: In units of Grafana's grid.
+    """
+    names = {column.name: f"Value #{letter}" for letter, column in _lettered(columns)}
+    if len(columns) == 1:
+        names = {columns[0].name: "Value"}
+    shown = [*rows, *(names[column.name] for column in columns if column.name)]
+    organize = {
+        "excludeByName": {"Time": True, **({names[""]: True} if "" in names else {})},
+        "indexByName": {name: place for place, name in enumerate(shown)},
+        "renameByName": {**rows, **{own: name for name, own in names.items() if name}},
     }
-    panel["options"] = {
-        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
-        "tooltip": {"mode": "multi", "sort": "desc"},
-    }
-    return panel
-
-
-def bars(title: str, description: str, expression: str, legend: str, *, unit: str, width: int = 8) -> Json:
-    """Return a panel with a bar per series, as of now."""
-    panel = _panel("bargauge", title, description, [(expression, legend)], unit=unit, width=width, height=8)
-    panel["targets"][0]["instant"] = True
-    panel["targets"][0]["range"] = False
-    panel["fieldConfig"]["defaults"]["color"] = {"mode": "palette-classic"}
-    panel["fieldConfig"]["defaults"]["min"] = 0
-    panel["options"] = {
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        "displayMode": "gradient",
-        "orientation": "horizontal",
-        "showUnfilled": True,
-    }
-    return panel
-
-
-def table(title: str, description: str, expression: str, *, unit: str, width: int = 8) -> Json:
-    """Return a panel with a row per series, as of now."""
-    panel = _panel("table", title, description, [(expression, "")], unit=unit, width=width, height=8)
-    panel["targets"][0] |= {"instant": True, "range": False, "format": "table"}
-    panel["options"] = {"showHeader": True, "cellHeight": "sm"}
-    panel["transformations"] = [
-        {"id": "organize", "options": {"excludeByName": {"Time": True, "__name__": True, "job": True}}}
-    ]
-    return panel
-
-
-def text(title: str, content: str, *, width: int = 8) -> Json:
-    """Return a panel with Markdown."""
-    return {
-        "type": "text",
-        "title": title,
-        "description": "What to do.",
-        "options": {"mode": "markdown", "content": content},
-        "gridPos": {"w": width, "h": 8, "x": 0, "y": 0},
-    }
-
-
-def row(title: str) -> Json:
-    """Return a heading across the dashboard."""
-    return {
-        "type": "row",
-        "title": title,
-        "collapsed": False,
-        "panels": [],
-        "gridPos": {"w": WIDTH, "h": 1, "x": 0, "y": 0},
-    }
-
-
-def dashboard(uid: str, title: str, description: str, panels: Iterable[Json]) -> Json:
-    """Return a whole dashboard."""
-    return {
-        "uid": uid,
-        "title": title,
-        "description": description,
-        "tags": ["streamframe"],
-        "schemaVersion": 42,
-        "version": 1,
-        "editable": True,
-        "graphTooltip": 1,
-        "refresh": "10s",
-        "time": {"from": "now-30m", "to": "now"},
-        "timezone": "browser",
-        "links": [
-            {
-                "title": "streamframe",
-                "type": "dashboards",
-                "tags": ["streamframe"],
-                "asDropdown": False,
-                "includeVars": True,
-                "keepTime": True,
-            }
-        ],
-        "templating": {"list": list(_variables())},
-        "annotations": {"list": [_rebalances()]},
-        "panels": _placed(panels),
-    }
-
-
-def as_text(value: Json) -> str:
-    """Return JSON as it is committed."""
-    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def _panel(  # noqa: PLR0913 - as above
-    kind: str,
-    title: str,
-    description: str,
-    queries: Sequence[tuple[str, str]],
-    *,
-    unit: str,
-    width: int,
-    height: int,
-) -> Json:
-    return {
-        "type": kind,
-        "title": title,
-        "description": description,
-        "datasource": DATASOURCE,
-        "gridPos": {"w": width, "h": height, "x": 0, "y": 0},
-        "fieldConfig": {"defaults": {"unit": unit}, "overrides": []},
-        "targets": [
-            {
-                "datasource": DATASOURCE,
-                "expr": chosen(expression),
-                "legendFormat": legend or "__auto",
-                "refId": chr(ord("A") + number),
-                "range": True,
-                "instant": False,
-            }
-            for number, (expression, legend) in enumerate(queries)
-        ],
-    }
-
-
-def _thresholds(steps: Sequence[tuple[float | None, str]]) -> Json:
-    return {"mode": "absolute", "steps": [{"value": value, "color": color} for value, color in steps]}
-
-
-def _placed(panels: Iterable[Json]) -> list[Json]:
-    """Place panels from the left to the right, and below when a line is full; give each a number that stays."""
-    placed, x, y, height = [], 0, 0, 0
-    for number, panel in enumerate(panels, start=1):
-        size = panel["gridPos"]
-        if x + size["w"] > WIDTH:
-            x, y, height = 0, y + height, 0
-        placed.append({**panel, "id": number, "gridPos": {**size, "x": x, "y": y}})
-        x, height = x + size["w"], max(height, size["h"])
-    return placed
-
-
-def _variables() -> Iterable[Json]:
-    yield {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "hide": 0}
-    yield _variable("job", "label_values(streamframe_build_info, job)", "Job")
-    yield _variable("application", 'label_values(streamframe_build_info{job=~"$job"}, application)', "Application")
-    yield _variable(
-        "instance",
-        'label_values(streamframe_build_info{job=~"$job", application=~"$application"}, instance)',
-        "Worker",
+    panel = (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .unit("short")
+        .thresholds(_thresholds(QUIET))
+        .show_header(show_header=True)
+        .cell_height(words.TableCellHeight.SM)
+        .with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
+        .with_transformation(models.DataTransformerConfig(id_val="organize", options=organize))
+        .span(width)
+        .height(height)
     )
+    if no_value:
+        panel.no_value(no_value)
+    for letter, column in _lettered(columns):
+        panel.with_target(
+            _query(letter, column.expression, "").instant().format(prometheus_models.PromQueryFormat.TABLE)
+        )
+        if column.name:
+            panel.override_by_name(column.name, _looks(column))
+    for heading, colors in (mappings or {}).items():
+        results = {word: models.ValueMappingResult(color=color, index=0) for word, color in colors.items()}
+        panel.override_by_name(
+            heading,
+            [
+                models.DynamicConfigValue(id_val="mappings", value=[models.ValueMap(options=results)]),
+                models.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}),
+            ],
+        )
+    return panel.build()
 
 
-def _variable(name: str, query: str, label: str) -> Json:
-    return {
-        "name": name,
-        "label": label,
-        "type": "query",
-        "datasource": DATASOURCE,
-        "query": {"query": query, "refId": name},
-        "definition": query,
-        "refresh": 2,
-        "multi": True,
-        "includeAll": True,
-        "allValue": ".*",
-        "current": {"text": ["All"], "value": ["$__all"]},
-        "sort": 1,
-        "hide": 0,
-    }
+def words_of(title: str, content: str, *, width: int = 8, height: int = 7) -> models.Panel:
+    """Return a panel with Markdown."""
+    panel = text.Panel().title(title).mode(TextMode.MARKDOWN).content(content).span(width).height(height)
+    return panel.description("What to do.").build()
 
 
-def _rebalances() -> Json:
-    return {
-        "name": "rebalances",
-        "datasource": DATASOURCE,
-        "enable": True,
-        "iconColor": "blue",
-        "expr": chosen("changes(streamframe_rebalances_total[1m]) > 0"),
-        "titleFormat": "rebalance",
-        "textFormat": "{{kind}} {{instance}}",
-    }
+def _looks(column: Column) -> list[models.DynamicConfigValue]:
+    looks = [models.DynamicConfigValue(id_val="unit", value=column.unit)]
+    if column.steps:
+        looks += [
+            models.DynamicConfigValue(id_val="thresholds", value=_thresholds(column.steps).build()),
+            models.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}),
+        ]
+    return looks
+
+
+def _query(letter: str, expression: str, legend: str) -> builders.Dataquery:
+    query = builders.Dataquery().datasource(DATASOURCE).expr(chosen(expression)).ref_id(letter)
+    return query.legend_format(legend or "__auto")
+
+
+def _lettered(things: Sequence[Thing]) -> list[tuple[str, Thing]]:
+    return [(chr(ord("A") + place), thing) for place, thing in enumerate(things)]
+
+
+def _thresholds(steps: Steps) -> board.ThresholdsConfig:
+    made = [models.Threshold(value=value, color=color) for value, color in steps]
+    return board.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(made)
+
+
+def _color(mode: str) -> board.FieldColor:
+    return board.FieldColor().mode(models.FieldColorModeId(mode))

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from grafana.boards import as_json
 from grafana.dashboards import DASHBOARDS
 from grafana.rules import ALERTS, FILE
 from streamframe.observe.exposition import SupervisorCollector, WorkerCollector, page_of
+from tests.dashboards.queries import filled_in
 from tests.observe.fleets import IDENTITY, fleet, snapshot
 
 
@@ -115,15 +117,11 @@ def test_an_alert_fires_on_its_fault_and_no_other_does(name, tmp_path):
 
 
 def test_every_query_of_the_dashboards_is_promql(tmp_path):
-    values = {"$__rate_interval": "1m", "$job": ".*", "$application": ".*", "$instance": ".*"}
     rules: list[dict[str, str]] = []
     for make in DASHBOARDS.values():
-        for panel in make()["panels"]:
+        for panel in as_json(make())["panels"]:
             for target in panel.get("targets", []):
-                expression = target["expr"]
-                for variable, value in values.items():
-                    expression = expression.replace(variable, value)
-                rules.append({"record": f"query:number:{len(rules)}", "expr": expression})
+                rules.append({"record": f"query:number:{len(rules)}", "expr": filled_in(target["expr"])})
     file = tmp_path / "queries.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
 

@@ -1,0 +1,108 @@
+"""The Kafka client and the broker behind it: what is fetched, written and committed, and how the group is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.models import dashboard as models
+
+from grafana.boards import dashboard, row
+from grafana.overview import PHASE_COLORS
+from grafana.panels import graph
+from grafana.queries import RATE, quantile
+
+_OF_THE_BROKER = "poll|produce|commit|restore"
+
+
+def client() -> models.Dashboard:
+    """Return the dashboard that tells a slow broker from a slow program."""
+    return dashboard(
+        "streamframe-client",
+        "StreamFrame / client and broker",
+        "What is fetched, written and committed, how long the broker takes, and how the group is doing.",
+        [
+            row("Fetched and written"),
+            *_traffic(),
+            row("Commits"),
+            *_commits(),
+            row("Group"),
+            *_group(),
+        ],
+    )
+
+
+def _traffic() -> Iterator[models.Panel]:
+    yield graph(
+        "Bytes in by topic",
+        "Values of the records that were processed.",
+        [(f"sum by (topic) (rate(streamframe_bytes_consumed_total{RATE}))", "{{topic}}")],
+        unit="Bps",
+    )
+    yield graph(
+        "Bytes out by topic",
+        "Values of the records that were written, changelogs and repartition topics included.",
+        [(f"sum by (topic) (rate(streamframe_bytes_produced_total{RATE}))", "{{topic}}")],
+        unit="Bps",
+    )
+    yield graph(
+        "Time at the broker",
+        "Seconds per second of all workers in calls to the client. Much commit or produce: the broker is slow; much "
+        "poll: it delivers slowly.",
+        [
+            (
+                f'sum by (phase) (rate(streamframe_loop_seconds_total{{phase=~"{_OF_THE_BROKER}"}}{RATE}))',
+                "{{phase}}",
+            )
+        ],
+        unit="short",
+        stacking="normal",
+        colors={name: PHASE_COLORS[name] for name in _OF_THE_BROKER.split("|")},
+    )
+
+
+def _commits() -> Iterator[models.Panel]:
+    yield graph(
+        "Commit duration",
+        "Changelog, flush, offsets, transaction. Near the transaction timeout, transactions are aborted by the broker.",
+        [
+            (quantile(share, "streamframe_commit_duration_seconds"), name)
+            for share, name in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
+        ],
+        unit="s",
+    )
+    yield graph(
+        "Transactions",
+        "Rolled back ones are work done twice; the log names the reason of each.",
+        [(f"sum by (outcome) (rate(streamframe_transactions_total{RATE}))", "{{outcome}}")],
+        unit="cps",
+        colors={"committed": "green", "rolled_back": "orange"},
+    )
+    yield graph(
+        "Age of the last commit by worker",
+        "Rises while there is nothing to commit. Rising with records coming in: commits fail.",
+        [("time() - max by (instance) (streamframe_last_commit_timestamp_seconds)", "{{instance}}")],
+        unit="s",
+    )
+
+
+def _group() -> Iterator[models.Panel]:
+    yield graph(
+        "Assigned partitions by worker",
+        "Uneven: another worker count divides the partitions better. A worker with none is a spare.",
+        [("sum by (instance) (streamframe_assigned_partitions)", "{{instance}}")],
+        unit="short",
+        stacking="normal",
+    )
+    yield graph(
+        "Rebalances",
+        "Changes of the assignment in five minutes. Lost: the session ended before the worker knew.",
+        [("round(sum by (kind) (increase(streamframe_rebalances_total[5m])))", "{{kind}}")],
+        unit="short",
+        colors={"assigned": "blue", "revoked": "yellow", "lost": "red"},
+    )
+    yield graph(
+        "Rebalance duration p95",
+        "From a change until every task processes again, restoring included.",
+        [(quantile(0.95, "streamframe_rebalance_duration_seconds"), "rebalance")],
+        unit="s",
+    )
