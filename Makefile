@@ -8,7 +8,9 @@ PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 pyth
 VENV := .venv
 BIN := $(VENV)/bin
 # One stamp per content of pyproject.toml: a checkout that only touches the file installs nothing.
+# READY is what runs programs and the demo; DEV has the tools of developers and tests as well.
 READY := $(VENV)/.ready-$(firstword $(shell cksum < pyproject.toml))
+DEV := $(VENV)/.dev-$(firstword $(shell cksum < pyproject.toml))
 SOURCES := $(wildcard streamframe tests topologies benchmarks grafana)
 
 # The native data path is built and used wherever there is a Rust toolchain; everything works without.
@@ -26,7 +28,7 @@ PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## make .venv and install everything (the other targets do it by themselves)
+setup: $(DEV) ## make .venv and install everything (the other targets do it by themselves)
 
 native: $(READY) ## build the native data path and install it into .venv (needs a Rust toolchain)
 	@[ -n "$(CARGO)" ] || { echo "error: there is no cargo: install Rust 1.88 or newer"; exit 1; }
@@ -39,7 +41,7 @@ native-check: ## format, lints and tests of the native data path, where there is
 	cd native && cargo fmt --check && cargo clippy --quiet --locked --all-targets -- -D warnings \
 		&& cargo test --quiet --locked
 
-test-pure: $(READY) ## the tests of the data path without the native one, where that is installed
+test-pure: $(DEV) ## the tests of the data path without the native one, where that is installed
 	@! $(BIN)/python -c 'import streamframe_native' 2>/dev/null || \
 		STREAMFRAME_NATIVE=0 PYTEST_ADDOPTS= $(BIN)/pytest -q --no-header $(PURE_TESTS)
 
@@ -47,7 +49,7 @@ demo: $(READY) $(WITH_NATIVE) ## a real Kafka, a click generator, two workers, a
 	$(BIN)/streamframe demo $(ARGS)
 
 # Every step runs, also after a failed one: a run in CI then tells everything at once.
-test: $(READY) $(WITH_NATIVE) ## everything CI checks: lint, types, and all tests, those on a real broker included
+test: $(DEV) $(WITH_NATIVE) ## everything CI checks: lint, types, and all tests, those on a real broker included
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
 	$(MAKE) --no-print-directory types || failed="$$failed types"; \
@@ -56,10 +58,10 @@ test: $(READY) $(WITH_NATIVE) ## everything CI checks: lint, types, and all test
 	$(BIN)/pytest $(ARGS) || failed="$$failed tests"; \
 	[ -z "$$failed" ] || { echo "make test: failed:$$failed"; exit 1; }
 
-test-fast: $(READY) ## the tests that need no broker and no patience
+test-fast: $(DEV) ## the tests that need no broker and no patience
 	$(BIN)/pytest -m "not kafka and not slow" $(ARGS)
 
-test-kafka: $(READY) ## the tests on a real broker (STREAMFRAME_TEST_BOOTSTRAP=host:port to use yours)
+test-kafka: $(DEV) ## the tests on a real broker (STREAMFRAME_TEST_BOOTSTRAP=host:port to use yours)
 	$(BIN)/pytest -m kafka $(ARGS)
 
 sim: $(READY) ## the simulator: make sim SEEDS=1000 [FIRST=5000], or make sim SEED=42 for one with its trace
@@ -68,30 +70,30 @@ sim: $(READY) ## the simulator: make sim SEEDS=1000 [FIRST=5000], or make sim SE
 sim-mutants: $(READY) ## mistakes planted on purpose: the simulator must find each; writes docs/sim-mutants.md
 	$(BIN)/python -m streamframe.testing.sim --mutants --seeds $(or $(SEEDS),2000) --report docs/sim-mutants.md $(ARGS)
 
-lint: $(READY) ## ruff, import contracts, house rules
+lint: $(DEV) ## ruff, import contracts, house rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q --no-header tests/test_tidy.py tests/test_public_names.py
 
-types: $(READY) ## mypy, strict
+types: $(DEV) ## mypy, strict
 	$(BIN)/mypy $(SOURCES)
 
-fmt: $(READY) ## repair what ruff can repair
+fmt: $(DEV) ## repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY) ## run every code block of the documentation
+docs: $(DEV) ## run every code block of the documentation
 	$(BIN)/pytest tests/test_docs.py $(ARGS)
 
-bench: $(READY) ## measure on a real broker, verify, and write docs/benchmarks.md (PEERS=1: peers too)
+bench: $(DEV) ## measure on a real broker, verify, and write docs/benchmarks.md (PEERS=1: peers too)
 	PEERS=$(PEERS) $(BIN)/python -m benchmarks $(ARGS)
 
-profile: $(READY) ## a flame graph of a running worker: profile.svg (ARGS="--case map")
+profile: $(DEV) ## a flame graph of a running worker: profile.svg (ARGS="--case map")
 	@$(BIN)/py-spy --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet py-spy
 	$(BIN)/python -m benchmarks profile $(ARGS)
 
-dashboards: $(READY) ## write dashboards and alert rules from their source in grafana/
+dashboards: $(DEV) ## write dashboards and alert rules from their source in grafana/
 	$(BIN)/python -m grafana
 
 ci: ## what CI runs
@@ -114,5 +116,11 @@ $(READY):
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 		echo "error: $(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[broker,dev]"
+	@echo "installing StreamFrame and what it needs into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[broker]"
 	@rm -f $(VENV)/.ready-* && touch $@
+
+$(DEV): $(READY)
+	@echo "installing the tools of developers into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[broker,dev]"
+	@rm -f $(VENV)/.dev-* && touch $@
