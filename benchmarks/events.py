@@ -24,9 +24,9 @@ def snapshots(path: str | Path) -> list[Event]:
 
 
 def pauses_of(found: list[Event]) -> dict[str, float]:
-    """Return the longest and the median time, in ms, for which a commit kept the loop from processing."""
+    """Return the longest and the median time, in ms, for which a commit kept the loop from reading and processing."""
     commits = {each["at"]: each for snapshot in found for each in snapshot["measured"]["commits"]}
-    pauses = sorted((each["sealing"] + each["committing"]) / 1_000 for each in commits.values())
+    pauses = sorted(each["stalled"] / 1_000 for each in commits.values())
     if not pauses:
         return {"commits": 0, "longest_pause_ms": 0.0, "median_pause_ms": 0.0}
     return {

@@ -191,6 +191,12 @@ METRICS: Final = (
         "One commit at the broker: changelog, flush, offsets, transaction. Producing happens before.",
         DURATION_EDGES,
     ),
+    _histogram(
+        "commit_stall_seconds",
+        "From the decision to commit until the loop goes on: sealing, producing, the broker, the local stores. "
+        "Meanwhile nothing is read or processed.",
+        DURATION_EDGES,
+    ),
     _gauge("last_commit_timestamp_seconds", "When the last commit succeeded."),
     # -- state ---------------------------------------------------------------------------------------
     _gauge("state_memory_bytes", "Memory of the tables of a store, all tasks of the worker, about.", "store"),

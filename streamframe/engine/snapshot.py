@@ -96,6 +96,8 @@ class CommitSnapshot:
         processing: Time in the program.
         sealing: Time to close windows and encode changes.
         committing: Time at the broker.
+        stalled: From the decision to commit until the loop went on: sealing, handing over results, the broker, the
+            local stores. For so long nothing was read or processed.
     """
 
     at: int
@@ -104,6 +106,7 @@ class CommitSnapshot:
     processing: int
     sealing: int
     committing: int
+    stalled: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

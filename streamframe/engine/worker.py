@@ -199,13 +199,7 @@ class Worker:
         add_counts(task.counts, produced.counts)
         add_counts(self.tally.operators, produced.micros)
         self.tally.batches += 1
-        commands: list[cmd.Command] = [cmd.Produce(batch=output) for output in produced.outputs]
-        if self._changed_bytes() > self.spec.settings.commit.changed_bytes_max:
-            more = self._commit_if_needed()
-            # A store was found damaged: everything goes back, so what was made is not produced any more. If that
-            # failed, it would take the orders with it that close the damaged store.
-            return [*commands, *more] if self.commit.in_flight is not None or not more else more
-        return commands
+        return [cmd.Produce(batch=output) for output in produced.outputs]
 
     def _end_reached(self, event: ev.EndReached) -> list[cmd.Command]:
         task = self._task_of(event.partition)
@@ -229,12 +223,15 @@ class Worker:
             return [*commands, *self._stop_when_possible()]
         due = self.now - self.last_commit_at >= self.spec.settings.commit.interval
         commands += self._bounded_tick(due=due)
-        if due and self.commit.in_flight is None:
+        if (due or self.is_full) and self.commit.in_flight is None:
             commands += self._commit_if_needed()
         return commands
 
-    def _changed_bytes(self) -> int:
-        return sum(t.active_program.changed_bytes for t in self.tasks.values() if t.running)
+    @property
+    def is_full(self) -> bool:
+        """Whether so much has changed that the next tick commits, whatever the time is."""
+        changed = sum(t.active_program.changed_bytes for t in self.tasks.values() if t.running)
+        return changed > self.spec.settings.commit.changed_bytes_max
 
     # -- commits -----------------------------------------------------------------------------------
 

@@ -128,8 +128,13 @@ class Driver:
         self._meter.polled(idle=not any(isinstance(event, _WORK) for event in events))
         records = sum(len(event.batch) for event in events if isinstance(event, ev.RecordsRead))
         self._pace.polled(self._clock.now(), records, more=self._in_hand())
-        # Asked event by event: handling one may send the partitions of the next ones elsewhere.
-        self.handle(event for event in events if not self._performer.outdated(event))
+        for event in events:
+            # Asked event by event: handling one may send the partitions of the next ones elsewhere.
+            if self._performer.outdated(event):
+                continue
+            self.handle([event])
+            if self.worker.is_full:
+                self.handle([ev.Tick(now=self._clock.now())])
         self._meter.turned(settled=all(task.running for task in self.worker.tasks.values()))
         if self._clock.now() - self._published_at >= self._settings.telemetry.interval:
             self.publish()
@@ -174,7 +179,9 @@ class Driver:
     def handle(self, events: Iterable[ev.Event]) -> None:
         """Handle events in order, each with everything that follows from it."""
         for event in events:
+            since = self._clock.now()
             self._perform(self._decided(event))
+            self._meter.went_on(since)
 
     def _decided(self, event: ev.Event) -> list[cmd.Command]:
         """Let the engine decide, and measure how long it takes: processing a batch, sealing."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -158,6 +158,7 @@ class Meter:
         self._waiting: dict[str, _Waiting] = {}
         self._work = _SinceCommit()
         self._commits: deque[CommitSnapshot] = deque(maxlen=COMMITS_KEPT)
+        self._unfinished: CommitSnapshot | None = None
         self._dead_letters: deque[DeadLetterSnapshot] = deque(maxlen=DEAD_LETTERS_KEPT)
         self._rebalancing_since: int | None = None
         self._restoring_since: int | None = None
@@ -257,16 +258,27 @@ class Meter:
             self._histogram(name, catalogue.LATENCY_EDGES).observe(latencies, weights[known])
         self._waiting = {}
         work, self._work = self._work, _SinceCommit()
-        self._commits.append(
-            CommitSnapshot(
-                at=now,
-                records=work.records,
-                batches=work.batches,
-                processing=work.processing,
-                sealing=work.sealing,
-                committing=duration,
-            )
+        self._unfinished = CommitSnapshot(
+            at=now,
+            records=work.records,
+            batches=work.batches,
+            processing=work.processing,
+            sealing=work.sealing,
+            committing=duration,
         )
+
+    def went_on(self, since: int) -> None:
+        """Note that an event, and everything that followed from it, was handled; if that was a commit, it is over.
+
+        Args:
+            since: When the event began to be handled, microseconds.
+        """
+        if self._unfinished is None:
+            return
+        stalled = self._now() - since
+        self._commits.append(replace(self._unfinished, stalled=stalled))
+        self._unfinished = None
+        self._seconds("commit_stall_seconds", stalled)
 
     def rolled_back(self) -> None:
         """Forget what was about to count: it will be read again."""

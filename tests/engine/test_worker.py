@@ -380,19 +380,6 @@ def test_tasks_that_were_sealed_go_back_when_the_store_of_another_is_found_damag
     assert not any(task.running for task in found.tasks.values())
 
 
-def test_what_a_batch_made_is_not_produced_when_a_store_is_found_damaged() -> None:
-    """A failing produce would drop the orders behind it, and the damaged store would stay open for ever."""
-    found = running()
-    program(found).changed_bytes = found.spec.settings.commit.changed_bytes_max + 1
-    program(found).seal_failure = StoreCorrupted("block checksum mismatch", task=str(T0))
-
-    commands = found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
-
-    assert of(cmd.Produce, commands) == []
-    assert len(of(cmd.CloseStore, commands)) == 1
-    assert isinstance(commands[-1], cmd.Abort)
-
-
 def test_a_store_damaged_again_and_again_ends_the_worker() -> None:
     found = running()
     for _ in range(DAMAGED_MAX):
@@ -405,11 +392,14 @@ def test_a_store_damaged_again_and_again_ends_the_worker() -> None:
 
 def test_many_changed_bytes_commit_before_the_interval() -> None:
     found = running()
+    found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
+    assert not found.is_full
+    assert of(cmd.Commit, found.handle(ev.Tick(now=found.now))) == []
+
     program(found).changed_bytes = found.spec.settings.commit.changed_bytes_max + 1
 
-    commands = found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
-
-    assert len(of(cmd.Commit, commands)) == 1
+    assert found.is_full
+    assert len(of(cmd.Commit, found.handle(ev.Tick(now=found.now)))) == 1
 
 
 def test_records_fetched_before_the_last_seek_are_ignored() -> None:

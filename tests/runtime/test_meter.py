@@ -34,8 +34,9 @@ def records(count: int, *, at_ms: int = 500) -> ListBatch:
     return ListBatch(CLICKS, values=[b"four"] * count, timestamps=[at_ms] * count)
 
 
-def commit(meter: Meter, changelog: dict | None = None) -> None:
+def commit(meter: Meter, changelog: dict | None = None, *, since: int = 1_000_000) -> None:
     meter.committed(cmd.Commit(sequence=1, request=CommitRequest(offsets={}, changelog=changelog or {})), 7_000)
+    meter.went_on(since)
 
 
 def test_every_moment_belongs_to_one_phase(hand):
@@ -136,6 +137,16 @@ def test_what_passes_is_counted_in_records_and_bytes(hand):
     assert measured.produced == {"out": (3, 4)}
     assert measured.changelog == {"app-totals-changelog": 2}
     assert sum(measured.histograms["commit_duration_seconds"].counts) == 1
+
+
+def test_a_commit_has_stalled_the_loop_from_its_decision_until_the_loop_went_on(hand):
+    meter = Meter(hand.now)
+    hand.time += 90_000
+    commit(meter, since=hand.time - 40_000)
+    meter.went_on(since=hand.time - 1_000)
+
+    assert [each.stalled for each in meter.measured().commits] == [40_000], "what follows is no commit"
+    assert meter.measured().histograms["commit_stall_seconds"].total == 0.04
 
 
 def test_a_dead_letter_is_remembered_by_its_place_and_not_by_its_content(hand):
