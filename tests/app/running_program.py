@@ -55,9 +55,7 @@ class RunningProgram:
 
     def __enter__(self):
         with self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamframe", *self._words], cwd=ROOT, stderr=log
-            )
+            self.process = subprocess.Popen([sys.executable, "-m", "streamframe", *self._words], cwd=ROOT, stderr=log)
         return self
 
     def __exit__(self, kind, error, trace):
