@@ -18,18 +18,15 @@ from threading import Event
 from confluent_kafka import Producer
 
 PAGES = ("home", "search", "item", "basket", "pay")
-USERS = 500
 TURN_SECONDS = 0.1
-LATE_SHARE = 0.002
-UNUSABLE_SHARE = 0.0005
 
 
-def click(chance: random.Random, now_ms: int) -> tuple[bytes, bytes]:
+def click(chance: random.Random, now_ms: int, args: argparse.Namespace) -> tuple[bytes, bytes]:
     """Return key and value of one record."""
-    user = f"user-{chance.randrange(USERS)}"
-    if chance.random() < UNUSABLE_SHARE:
+    user = f"user-{chance.randrange(args.users)}"
+    if chance.random() < args.unusable:
         return user.encode(), b'{"user": "' + user.encode()
-    lateness = 60_000 if chance.random() < LATE_SHARE else chance.randrange(500)
+    lateness = 60_000 if chance.random() < args.late else chance.randrange(500)
     amount = round(chance.uniform(-1, 9), 2)
     row = {"user": user, "page": chance.choice(PAGES), "amount": amount, "ts": now_ms - lateness}
     return user.encode(), json.dumps(row).encode()
@@ -41,6 +38,11 @@ def main() -> None:
     parser.add_argument("--bootstrap", default="localhost:9092", help="broker addresses (default: %(default)s)")
     parser.add_argument("--topic", default="clicks", help="default: %(default)s")
     parser.add_argument("--rate", type=int, default=1_000, help="records per second (default: %(default)s)")
+    parser.add_argument("--users", type=int, default=500, help="different keys (default: %(default)s)")
+    parser.add_argument("--late", type=float, default=0.002, help="share that is a minute late (default: %(default)s)")
+    parser.add_argument(
+        "--unusable", type=float, default=0.0005, help="share that cannot be read (default: %(default)s)"
+    )
     args = parser.parse_args()
 
     stop = Event()
@@ -53,9 +55,9 @@ def main() -> None:
         began = time.monotonic()
         now_ms = time.time_ns() // 1_000_000
         for _ in range(max(1, int(args.rate * TURN_SECONDS))):
-            key, value = click(chance, now_ms)
+            key, value = click(chance, now_ms, args)
             producer.produce(args.topic, value, key)
-            producer.poll(0)
+        producer.poll(0)
         if stop.wait(max(0.0, TURN_SECONDS - (time.monotonic() - began))):
             break
     producer.flush(30)

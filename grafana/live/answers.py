@@ -1,0 +1,67 @@
+"""What a real Prometheus answers to the queries of the dashboards, panel by panel.
+
+The variables of Grafana are filled in as Grafana does when everything is chosen. An answer is kept as Prometheus gave
+it, so that what is drawn and what is tested are the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+from grafana.boards import as_json
+from grafana.dashboards import DASHBOARDS
+from grafana.live.prometheus import Prometheus
+
+POINTS_MAX: Final = 240
+SCRAPES_PER_RATE: Final = 4
+"""Grafana's least ``$__rate_interval``, in scrape intervals."""
+
+Panel = dict[str, Any]
+
+
+def panels() -> Iterator[tuple[str, Panel]]:
+    """Yield every panel that asks for something, with the file of its dashboard."""
+    for name, make in DASHBOARDS.items():
+        for panel in as_json(make())["panels"]:
+            if panel.get("targets"):
+                yield name, panel
+
+
+def asked(expression: str, scrape_seconds: float, step: float = 0.0) -> str:
+    """Return a query as Grafana sends it when everything is chosen."""
+    rate = max(SCRAPES_PER_RATE * scrape_seconds, step + scrape_seconds)
+    values = {"$__rate_interval": f"{rate:g}s", "$job": ".*", "$application": ".*", "$instance": ".*"}
+    for variable, value in values.items():
+        expression = expression.replace(variable, value)
+    return expression
+
+
+def answer(prometheus: Prometheus, panel: Panel, *, scrape_seconds: float, start: float, end: float) -> list[Panel]:
+    """Return for each query of a panel its letter, its legend and what Prometheus says."""
+    step = max(scrape_seconds, (end - start) // POINTS_MAX)
+    answers = []
+    for target in panel["targets"]:
+        query = asked(target["expr"], scrape_seconds, step)
+        result = prometheus.instant(query, end) if target["instant"] else prometheus.over_time(query, start, end, step)
+        answers.append({"refId": target["refId"], "legendFormat": target["legendFormat"], "result": result})
+    return answers
+
+
+def numbers(answers: list[Panel]) -> list[float]:
+    """Return the values of all samples of a panel's answers."""
+    return [
+        float(value)
+        for each in answers
+        for series in each["result"]
+        for _, value in (series["values"] if "values" in series else [series["value"]])
+    ]
+
+
+def is_sane(unit: str, values: list[float]) -> bool:
+    """Tell whether there are values and all of them can be: finite, not negative, no share of ten thousand percent."""
+    if not values:
+        return False
+    most = 100.0 if unit == "percentunit" else math.inf
+    return all(math.isfinite(value) and -1e-6 <= value <= most for value in values)
