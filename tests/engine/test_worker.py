@@ -393,12 +393,12 @@ def test_a_store_damaged_again_and_again_ends_the_worker() -> None:
 def test_many_changed_bytes_commit_before_the_interval() -> None:
     found = running()
     found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
-    assert not found.is_full
+    full_before = found.is_full
     assert of(cmd.Commit, found.handle(ev.Tick(now=found.now))) == []
 
     program(found).changed_bytes = found.spec.settings.commit.changed_bytes_max + 1
 
-    assert found.is_full
+    assert (full_before, found.is_full) == (False, True)
     assert len(of(cmd.Commit, found.handle(ev.Tick(now=found.now)))) == 1
 
 
