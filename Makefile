@@ -22,7 +22,7 @@ WITH_NATIVE := $(if $(CARGO),$(NATIVE))
 PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 
 .DEFAULT_GOAL := help
-.PHONY: native native-check test-pure
+.PHONY: native native-check test-pure all-tests
 .PHONY: help setup demo test test-fast test-kafka sim sim-mutants lint types fmt docs bench profile ci clean
 
 help: ## list the targets
@@ -38,7 +38,7 @@ native: $(READY) ## build the native data path and install it into .venv (needs 
 
 native-check: ## format, lints and tests of the native data path, where there is a Rust toolchain
 	@[ -n "$(CARGO)" ] || { echo "native-check: there is no cargo, nothing is checked"; exit 0; }; \
-	cd native && cargo fmt --check && cargo clippy --quiet --locked --all-targets -- -D warnings \
+	cd native && unset MAKEFLAGS && cargo fmt --check && cargo clippy --quiet --locked --all-targets -- -D warnings \
 		&& cargo test --quiet --locked
 
 test-pure: $(DEV) ## the tests of the data path without the native one, where that is installed
@@ -48,15 +48,15 @@ test-pure: $(DEV) ## the tests of the data path without the native one, where th
 demo: $(READY) $(WITH_NATIVE) ## a real Kafka, a click generator, two workers, a live table, and a verification
 	$(BIN)/streamframe demo $(ARGS)
 
-# Every step runs, also after a failed one: a run in CI then tells everything at once.
+# Two at a time, for two cores: the tests show their progress, the output of a check comes when it has ended. Each runs,
+# also after a failed one, so that a run in CI tells everything at once.
 test: $(DEV) $(WITH_NATIVE) ## everything CI checks: lint, types, and all tests, those on a real broker included
-	@failed=; \
-	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
-	$(MAKE) --no-print-directory types || failed="$$failed types"; \
-	$(MAKE) --no-print-directory native-check || failed="$$failed native-check"; \
-	$(MAKE) --no-print-directory test-pure || failed="$$failed test-pure"; \
-	$(BIN)/pytest $(ARGS) || failed="$$failed tests"; \
-	[ -z "$$failed" ] || { echo "make test: failed:$$failed"; exit 1; }
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
+		all-tests lint types native-check test-pure \
+		|| { echo "make test: failed (above: lines with *** name each target that did)"; exit 1; }
+
+all-tests: $(DEV) $(WITH_NATIVE)
+	+@$(BIN)/pytest $(ARGS)
 
 test-fast: $(DEV) ## the tests that need no broker and no patience
 	$(BIN)/pytest -m "not kafka and not slow" $(ARGS)
@@ -74,7 +74,7 @@ lint: $(DEV) ## ruff, import contracts, house rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q --no-header tests/test_tidy.py tests/test_public_names.py
+	PYTEST_ADDOPTS= $(BIN)/pytest -q --no-header tests/test_tidy.py tests/test_public_names.py
 
 types: $(DEV) ## mypy, strict
 	$(BIN)/mypy $(SOURCES)
