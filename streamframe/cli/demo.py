@@ -158,12 +158,18 @@ def _set_up(args: argparse.Namespace, stops: _StopRequests, stack: ExitStack) ->
     events: queue.SimpleQueue[SupervisorEvent] = queue.SimpleQueue()
     workers = Workers(bootstrap, directory.path / "state", count=args.workers, events=events.put)
     stack.enter_context(workers)
+    progress.note(f"status page: {workers.url}")
     generator = Generator(bootstrap, partitions=partitions, rate=args.rate, seed=args.seed)
     stack.enter_context(generator)
     return _Show(
         board=Board(args.workers),
         screen=screen,
-        frame=Frame(broker=f"Apache Kafka {spec.version} at {bootstrap}", partitions=partitions, seconds=args.seconds),
+        frame=Frame(
+            broker=f"Apache Kafka {spec.version} at {bootstrap}",
+            partitions=partitions,
+            seconds=args.seconds,
+            page=workers.url,
+        ),
         directory=directory,
         bootstrap=bootstrap,
         observer=observer,

@@ -75,11 +75,13 @@ class Frame:
         broker: What runs, and where.
         partitions: Partitions of the input.
         seconds: Length of the demo.
+        page: Address of the status page.
     """
 
     broker: str
     partitions: int
     seconds: float
+    page: str = ""
 
 
 # -- the picture -----------------------------------------------------------------------------------
@@ -103,6 +105,7 @@ def picture(board: Board, frame: Frame, *, elapsed: float, width: int, style: St
         "",
         *(_worker(worker, style) for worker in board.workers),
         "",
+        style.dim("status page: ") + frame.page + style.dim("  (plan, lag, state, errors; open it in a browser)"),
         *_hint(board, style),
         "",
         *_events(board, style),

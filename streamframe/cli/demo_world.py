@@ -6,7 +6,7 @@
     broker        ── streamframe.broker, ends with this process however that ends
     generator     ── a process of its own, ends when its standard input does
     lag watch     ── a thread that asks the broker
-    workers       ── the supervisor in a thread, its workers end when it does
+    workers       ── the supervisor in a thread, its workers end when it does; with a status page over all of them
 
 A directory that a killed demo has left behind is removed by the next one: its lock is free.
 """
@@ -23,14 +23,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
 
 import streamframe
 from streamframe.app.running import supervise
+from streamframe.app.supervisor_page import supervisor_page
 from streamframe.broker.caches import cache_home, make_dir
+from streamframe.cli import demo_terms as terms
 from streamframe.core.errors import ConfigError, StreamFrameError, Unavailable
 from streamframe.core.settings import CommitSettings, KafkaSettings, Settings, StateSettings, TelemetrySettings
 from streamframe.core.time import MICROS_PER_MS
@@ -251,7 +253,17 @@ class Workers:
             state=StateSettings(directory=str(state_dir)),
             telemetry=TelemetrySettings(interval=250 * MICROS_PER_MS),
         )
-        self._supervisor = supervise(str(program_path()), "", settings, workers=count, bounded=None, events=events)
+        self._stack = ExitStack()
+        page = self._stack.enter_context(supervisor_page(terms.APPLICATION, settings, count))
+        self.url = "" if page is None else page.url
+        """Where the status page is."""
+
+        def tell(event: SupervisorEvent) -> None:
+            if page is not None:
+                page.take(event)
+            events(event)
+
+        self._supervisor = supervise(str(program_path()), "", settings, workers=count, bounded=None, events=tell)
         self._result: SupervisorResult | None = None
         self._raised: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="supervisor")
@@ -292,3 +304,4 @@ class Workers:
             self._supervisor.request_stop("the demo was broken off")
             self._supervisor.request_stop()  # Twice: at once. Nothing of this broker is needed any more.
             self._thread.join(_WORKERS_SECONDS_MAX)
+        self._stack.close()

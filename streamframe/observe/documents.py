@@ -1,4 +1,4 @@
-"""What a page says, as plain values for JSON: pure functions of a fleet.
+"""What a page says, as plain values for JSON: pure functions of a fleet. Their schemas are in ``schemas``.
 
 Nothing in them comes from the content of a record, and no setting is shown: there is nothing to hide.
 """
@@ -14,6 +14,8 @@ from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.engine.snapshot import Snapshot
 from streamframe.observe.exposition import lag_seconds
 from streamframe.observe.fleet import Fleet, Identity
+from streamframe.observe.history import POINT_SECONDS, quantile
+from streamframe.observe.verdict import Facts, verdict
 
 Document = dict[str, Any]
 
@@ -21,12 +23,15 @@ Document = dict[str, Any]
 def status(fleet: Fleet, identity: Identity) -> Document:
     """Return the whole at a glance, and a row per worker."""
     workers = [_worker(slot, snapshot) for slot, snapshot in sorted(fleet.snapshots.items())]
-    lags = [row for snapshot in fleet.snapshots.values() for row in _partition_rows(snapshot)]
+    records, seconds = _behind(fleet)
+    word, text = verdict(_facts(fleet, identity))
     return {
         "application": identity.application,
         "version": identity.version,
         "guarantee": identity.guarantee,
         "state": fleet_state(fleet, identity),
+        "verdict": word,
+        "verdict_text": text,
         "time": moment(fleet.now),
         "workers_wanted": identity.workers or 1,
         "restarts": fleet.restarts,
@@ -34,10 +39,32 @@ def status(fleet: Fleet, identity: Identity) -> Document:
         "rows_out": _total(fleet, rows.ROWS_OUT),
         "rows_late": _total(fleet, rows.ROWS_LATE),
         "dead_letters": _total(fleet, rows.ROWS_DEAD_LETTER),
-        "lag_records": sum(row["lag"] for row in lags if row["lag"] is not None),
-        "lag_seconds": max((row["lag_seconds"] for row in lags if row["lag_seconds"] is not None), default=0.0),
+        "lag_records": records,
+        "lag_seconds": seconds,
         "workers": workers,
     }
+
+
+def _behind(fleet: Fleet) -> tuple[int, float]:
+    lags = [row for snapshot in fleet.snapshots.values() for row in _partition_rows(snapshot)]
+    return (
+        sum(row["lag"] for row in lags if row["lag"] is not None),
+        max((row["lag_seconds"] for row in lags if row["lag_seconds"] is not None), default=0.0),
+    )
+
+
+def _facts(fleet: Fleet, identity: Identity) -> Facts:
+    records, seconds = _behind(fleet)
+    restoring = [task for snapshot in fleet.snapshots.values() for task in snapshot.tasks if task.state != "running"]
+    return Facts(
+        state=fleet_state(fleet, identity),
+        restored=(sum(task.restored for task in restoring), sum(task.restore_total for task in restoring)),
+        lag_records=records,
+        lag_seconds=seconds,
+        points=fleet.points,
+        phases={row["phase"]: row["share"] for row in loop(fleet, identity)["phases"]},
+        operators={row["operator"]: row["busy_share"] for row in operators(fleet, identity)["operators"]},
+    )
 
 
 def fleet_state(fleet: Fleet, identity: Identity) -> str:
@@ -124,10 +151,27 @@ def batches(fleet: Fleet, _identity: Identity) -> Document:
                 "process_seconds": each.processing / MICROS_PER_SECOND,
                 "seal_seconds": each.sealing / MICROS_PER_SECOND,
                 "commit_seconds": each.committing / MICROS_PER_SECOND,
+                "stall_seconds": each.stalled / MICROS_PER_SECOND,
             }
             found.append((each.at, row))
     found.sort(key=lambda entry: -entry[0])
     return {"commits": [row for _, row in found]}
+
+
+def history(fleet: Fleet, _identity: Identity) -> Document:
+    """Return the last minutes, the oldest point first; the last point may still be growing."""
+    points: list[Document] = [
+        {
+            "at": moment(point.at),
+            "records_in_per_second": point.records_in / POINT_SECONDS,
+            "records_out_per_second": point.records_out / POINT_SECONDS,
+            "lag_records": point.lag,
+            "latency_p50_seconds": quantile(point.latency, 0.5),
+            "latency_p99_seconds": quantile(point.latency, 0.99),
+        }
+        for point in fleet.points
+    ]
+    return {"point_seconds": POINT_SECONDS, "points": points}
 
 
 def operators(fleet: Fleet, _identity: Identity) -> Document:
@@ -135,6 +179,7 @@ def operators(fleet: Fleet, _identity: Identity) -> Document:
     lately: dict[str, int] = {}
     seconds: dict[str, float] = {}
     counts: dict[str, dict[str, int]] = {}
+    rates = rates_by_step(fleet)
     for slot, snapshot in fleet.snapshots.items():
         before = fleet.earlier.get(slot)
         for name, micros in snapshot.operators.items():
@@ -155,10 +200,28 @@ def operators(fleet: Fleet, _identity: Identity) -> Document:
                 "busy_share": share.get(name, 0.0),
                 "seconds": round(seconds.get(name, 0.0), 6),
                 "rows": counts.get(name, {}),
+                "rows_per_second": {what: round(rate, 3) for what, rate in rates.get(name, {}).items()},
             }
             for name in names
         ]
     }
+
+
+def rates_by_step(fleet: Fleet) -> dict[str, dict[str, float]]:
+    """Return what steps counted lately, per second: by step and what was counted."""
+    rates: dict[str, dict[str, float]] = {}
+    for slot, snapshot in fleet.snapshots.items():
+        before = fleet.earlier.get(slot)
+        # Every moment of a worker belongs to a phase, so their sum is its life.
+        seconds = sum(snapshot.measured.loop.values()) - (sum(before.measured.loop.values()) if before else 0)
+        if seconds <= 0:
+            continue
+        for name, count in snapshot.counts.items():
+            what, step = rows.split_counter(name)
+            recent = count - (before.counts.get(name, 0) if before else 0)
+            entry = rates.setdefault(step, {})
+            entry[what] = entry.get(what, 0.0) + recent * MICROS_PER_SECOND / seconds
+    return rates
 
 
 def loop(fleet: Fleet, _identity: Identity) -> Document:
@@ -220,6 +283,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[Fleet, Identity], Document]]] = {
     "lag": lag,
     "stores": stores,
     "batches": batches,
+    "history": history,
     "operators": operators,
     "loop": loop,
     "errors": errors,
@@ -247,6 +311,7 @@ def _event_moment(micros: int) -> str | None:
 
 
 def _partition_rows(snapshot: Snapshot) -> list[Document]:
+    watermark = {task.task: task.watermark for task in snapshot.tasks if task.state == "running"}
     return [
         {
             "topic": each.topic,
@@ -258,6 +323,7 @@ def _partition_rows(snapshot: Snapshot) -> list[Document]:
             "lag": each.lag,
             "lag_seconds": None if each.lag is None else lag_seconds(snapshot.now, each.lag, each.record_time),
             "stream_time": None if each.stream_time is None else _event_moment(each.stream_time),
+            "watermark": _event_moment(watermark[each.task]) if each.task in watermark else None,
         }
         for each in snapshot.partitions
     ]

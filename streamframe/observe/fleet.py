@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from streamframe.engine.snapshot import Snapshot
+from streamframe.observe.history import History, Point
 
 NOTICES_KEPT: Final = 100
 
-RATE_MICROS: Final = 30_000_000
-"""Shares of time are those of the last half minute to minute."""
+RATE_MICROS: Final = 15_000_000
+"""Shares of time and rates are those of the last quarter to half minute."""
 
 _KEPT_LEVELS: Final = ("warning", "error", "critical")
 
@@ -77,7 +78,8 @@ class Fleet:
 
     Attributes:
         snapshots: The last snapshot of each living worker, by slot.
-        earlier: One of each that is half a minute to a minute older, when there is one: rates are taken between them.
+        earlier: One of each that is up to half a minute older, when there is one: rates are taken between them.
+        points: The last minutes, the oldest point first.
         remarks: Recent warnings and errors, the newest first.
         restarts: Workers that were started again.
         now: Seconds since the epoch.
@@ -85,6 +87,7 @@ class Fleet:
 
     snapshots: Mapping[int, Snapshot]
     earlier: Mapping[int, Snapshot] = field(default_factory=dict)
+    points: tuple[Point, ...] = ()
     remarks: tuple[Remark, ...] = ()
     restarts: int = 0
     now: float = 0.0
@@ -97,6 +100,7 @@ class Board:
         self._next_earlier: dict[int, Snapshot] = {}
         self._fleet = Fleet(snapshots={})
         self._remarks: deque[Remark] = deque(maxlen=NOTICES_KEPT)
+        self._history = History()
         self._writing = threading.Lock()
 
     def show(self, snapshot: Snapshot, slot: int = 0) -> None:
@@ -107,12 +111,16 @@ class Board:
             if snapshot.now - kept.now >= RATE_MICROS:
                 earlier = {**earlier, slot: kept}
                 self._next_earlier[slot] = snapshot
-            self._fleet = replace(self._fleet, snapshots={**self._fleet.snapshots, slot: snapshot}, earlier=earlier)
+            self._history.take(slot, snapshot)
+            snapshots = {**self._fleet.snapshots, slot: snapshot}
+            points = self._history.points()
+            self._fleet = replace(self._fleet, snapshots=snapshots, earlier=earlier, points=points)
 
     def remove(self, slot: int, *, restarted: bool = False) -> None:
         """Take down the snapshot of a worker that has ended."""
         with self._writing:
             self._next_earlier.pop(slot, None)
+            self._history.forget(slot)
             left = {number: snapshot for number, snapshot in self._fleet.snapshots.items() if number != slot}
             earlier = {number: snapshot for number, snapshot in self._fleet.earlier.items() if number != slot}
             restarts = self._fleet.restarts + int(restarted)

@@ -1,5 +1,6 @@
 """The demo as a person sees it: it verifies itself, also when a worker is killed, and leaves nothing behind."""
 
+import json
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from streamframe.cli.main import build_parser
+from tests.app.running_program import fetch
 
 DEADLINE_SECONDS = 120.0
 
@@ -78,6 +80,10 @@ def test_the_demo_verifies_itself_although_a_worker_is_killed_and_ctrl_c_ends_it
         pid = int(re.findall(r"worker 1 started, pid (\d+)", demo.output)[0])
         psutil.Process(pid).kill()
         demo.wait_for(lambda output: "has taken over" in output)
+        # The worker that was killed shows on the page, too.
+        (address,) = re.findall(r"status page: http://([^/]+)/", demo.output)
+        assert json.loads(fetch(address, "/api/status")[1])["restarts"] == 1
+        assert "a worker ended without a word" in fetch(address, "/")[1]
         seen = results_out(demo.output)
         demo.wait_for(lambda output: results_out(output) > seen)
         demo.process.send_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ from streamframe.cli.demo_screen import Frame, Screen, Style, fit, picture, styl
 from streamframe.runtime.messages import WorkerStarted
 from tests.cli.test_demo_board import result, snapshot
 
-FRAME = Frame(broker="Apache Kafka at 127.0.0.1:9092", partitions=4, seconds=60.0)
+FRAME = Frame(broker="Apache Kafka at 127.0.0.1:9092", partitions=4, seconds=60.0, page="http://127.0.0.1:7070/")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -37,6 +37,10 @@ def test_the_picture_shows_what_the_board_knows():
     assert re.search(r"lag 67\s+commits 8\s+rollbacks 0\s+restarts 0", text)
     assert re.search(r"worker 0\s+pid 4711\s+partitions 0 1\s+running", text)
     assert re.search(r"worker 1\s+pid 4712\s+restoring", text)
+
+
+def test_the_picture_says_where_the_status_page_is():
+    assert any("status page: http://127.0.0.1:7070/" in line for line in drawn(busy_board()))
 
 
 def test_the_hint_names_a_worker_that_runs():

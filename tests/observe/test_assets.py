@@ -6,9 +6,12 @@ from importlib import resources
 import pytest
 
 CSS = resources.files("streamframe.observe").joinpath("assets", "page.css").read_text()
-LIGHT, DARK = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", part)) for part in CSS.split("@media (prefers-color-scheme"))
+LIGHT, DARK = (
+    dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part)) for part in CSS.split("@media (prefers-color-scheme")
+)
 TEXT_ON_PAPER = ("ink", "soft", "good", "warn", "bad", "accent")
-INK_ON = ("b0", "b1", "b2", "b3", "b4", "topic", "zebra")
+INK_ON = ("b0", "b1", "b2", "b3", "b4", "topic", "zebra", "card")
+BADGES = ("good", "warn", "bad")
 ENOUGH = 4.5
 
 
@@ -27,7 +30,10 @@ def contrast(one: str, other: str) -> float:
 def test_every_text_can_be_read_on_what_is_behind_it(scheme):
     for name in TEXT_ON_PAPER:
         assert contrast(scheme[name], scheme["paper"]) >= ENOUGH, name
+        assert contrast(scheme[name], scheme["card"]) >= ENOUGH, name
         assert contrast(scheme[name], scheme["zebra"]) >= ENOUGH, name
+    for name in BADGES:
+        assert contrast(scheme[name], scheme[f"{name}-soft"]) >= ENOUGH, name
     for name in INK_ON:
         assert contrast(scheme["ink"], scheme[name]) >= ENOUGH, name
 

@@ -24,13 +24,13 @@ def test_a_worker_that_has_ended_is_taken_down():
     assert board.fleet().restarts == 1
 
 
-def test_rates_are_taken_from_a_snapshot_of_half_a_minute_ago():
+def test_rates_are_taken_from_a_snapshot_of_a_quarter_minute_ago():
     board = Board()
     for second in range(100):
         board.show(snapshot(now=NOW + second * SECOND))
 
     age = board.fleet().snapshots[0].now - board.fleet().earlier[0].now
-    assert 30 * SECOND <= age <= 60 * SECOND
+    assert 15 * SECOND <= age <= 30 * SECOND
 
 
 def test_only_warnings_and_errors_are_kept_the_newest_first_and_not_for_ever():

@@ -1,8 +1,8 @@
-"""The drawing of a plan: topics between steps, layers from the left to the right."""
+"""The drawing of a plan: topics between steps, layers from the left to the right, how much each is used."""
 
 from xml.etree import ElementTree
 
-from streamframe.observe.graph import Arrow, draw, layers, nodes_of, sparkline
+from streamframe.observe.graph import Arrow, Load, draw, layers, nodes_of
 from tests.observe.fleets import PLAN
 
 
@@ -26,25 +26,33 @@ def test_every_arrow_points_to_the_right():
 
 
 def test_the_drawing_is_xml_and_no_two_boxes_lie_on_each_other():
-    drawing = ElementTree.fromstring(draw(PLAN, {"totals": 0.9, "clicks": 0.01}))
-    boxes = drawing.findall(".//rect")
+    drawing = ElementTree.fromstring(draw(PLAN, Load(busy={"totals": 0.9, "clicks": 0.01})))
+    boxes = [each for each in drawing.findall(".//rect") if each.get("class") == "box"]
     assert len(boxes) == 8
     assert len({(box.get("x"), box.get("y")) for box in boxes}) == 8
 
 
 def test_a_busy_step_is_darker_and_says_so_in_words():
-    drawing = draw(PLAN, {"totals": 0.9})
+    drawing = draw(PLAN, Load(busy={"totals": 0.9}))
     assert 'class="step busy4"><title>totals: aggregate, busy 90%' in drawing
     assert 'class="step busy0"><title>clicks: source, busy 0%' in drawing
 
 
+def test_back_pressure_shows_at_the_topics():
+    drawing = draw(PLAN, Load(behind={"clicks": ("7k behind, 90 s", 4)}, waiting=0.45))
+    assert 'class="topic busy4"><title>clicks: topic, 7k behind, 90 s' in drawing
+    assert 'class="topic busy3"><title>counts: topic, waiting 45%' in drawing
+
+
+def test_an_edge_says_how_many_rows_go_along_it():
+    drawing = draw(PLAN, Load(rows={(0, 0): {"rows": 1_200.0}, (1, 1): {"rows": 3.0, "late": 0.5}}))
+    assert ">1.2k/s</text>" in drawing
+    assert ">0.5/s</text>" in drawing
+    assert ">3/s</text>" not in drawing
+
+
 def test_names_are_escaped():
-    plan = {"repartitions": [], "sub_topologies": [{"id": 0, "stages": [
-        {"index": 0, "verb": "source", "name": "<b>&", "topic": "<t>", "upstream": []}]}]}  # fmt: skip
-    assert "<b>" not in draw(plan, {})
-    assert "<t>" not in draw(plan, {})
-
-
-def test_a_chart_of_nothing_is_a_chart():
-    ElementTree.fromstring(sparkline([], "records"))
-    assert sparkline([0, 5, 10], "records").count("<rect") == 3
+    source = {"index": 0, "verb": "source", "name": "<b>&", "topic": "<t>", "upstream": [], "facts": ["<i>"]}
+    plan = {"repartitions": [], "sub_topologies": [{"id": 0, "stages": [source]}]}
+    drawing = draw(plan, Load())
+    assert not [tag for tag in ("<b>", "<t>", "<i>") if tag in drawing]

@@ -2,6 +2,16 @@
 const SECONDS = 2;
 let busy = false;
 
+// What the reader has opened or scrolled stays so; what has the focus is left alone until it has not.
+function replace(shown, fresh) {
+  for (const details of shown.querySelectorAll("details[open]")) {
+    fresh.querySelector("#" + details.id)?.setAttribute("open", "");
+  }
+  const scrolled = [...shown.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
+  shown.replaceChildren(...fresh.childNodes);
+  shown.querySelectorAll(".scroll").forEach((box, number) => { box.scrollLeft = scrolled[number] ?? 0; });
+}
+
 async function refresh() {
   if (busy || document.hidden) return;
   busy = true;
@@ -9,14 +19,14 @@ async function refresh() {
   try {
     const answer = await fetch(location.pathname, { cache: "no-store" });
     if (!answer.ok) throw new Error(String(answer.status));
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const part of fresh.querySelectorAll("[data-part]")) {
-      const shown = document.getElementById(part.id);
-      if (shown && shown.innerHTML !== part.innerHTML && !shown.contains(document.activeElement)) {
-        shown.replaceChildren(...part.childNodes);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const fresh of page.querySelectorAll("[data-part]")) {
+      const shown = document.getElementById(fresh.id);
+      if (shown && shown.innerHTML !== fresh.innerHTML && !shown.contains(document.activeElement)) {
+        replace(shown, fresh);
       }
     }
-    document.title = fresh.title;
+    document.title = page.title;
     note.textContent = "live";
     note.className = "good";
   } catch {
