@@ -93,7 +93,7 @@ def open_worker(
             stores=stores,
             clock=clock,
             telemetry=watched,
-            lag=lambda: _lag(log),
+            lag=lambda: _lag(log, drivers[0].worker),
             disk=stores.sizes,
             rest=lambda micros: time.sleep(micros / MICROS_PER_SECOND),
             in_hand=lambda: log.in_hand,
@@ -110,8 +110,20 @@ def open_worker(
             watchdog.close()
 
 
-def _lag(log: KafkaLog) -> dict[str, int]:
-    return {str(tp): max(0, end - position) for tp, (end, position) in log.lag().items() if position >= 0}
+def _lag(log: KafkaLog, worker: Worker) -> dict[str, int]:
+    """Return offsets between the last stable offset and what was processed, as far as they are known.
+
+    A position may be beyond the end that was told last: that is a moment old.
+    """
+    positions = {
+        place: position
+        for task in worker.tasks.values()
+        if task.running
+        for place, position in task.positions.items()
+        if position >= 0
+    }
+    ends = log.ends(positions)
+    return {str(place): max(0, ends[place] - at) for place, at in positions.items() if place in ends}
 
 
 def _tame_collector() -> None:

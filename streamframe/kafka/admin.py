@@ -211,6 +211,14 @@ class TopicAdmin:
         ends = self._offsets(asked, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
         return {each: Bounds(begins[each], ends[each]) for each in asked}
 
+    def ask_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Future[Any]]:
+        """Ask for last stable offsets without waiting: each future gives an answer with an ``offset``, or raises."""
+        asked = {ClientPartition(each.topic, each.partition): LATEST_SPEC for each in partitions}
+        futures = self._client.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._timeout
+        )
+        return {TopicPartition(each.topic, each.partition): future for each, future in futures.items()}
+
     def resolve(self, partitions: Sequence[TopicPartition], logical: Offset) -> dict[TopicPartition, Offset]:
         """Return where ``EARLIEST`` or ``LATEST`` (the last stable offset) is at this moment."""
         which = EARLIEST_SPEC if logical == EARLIEST else LATEST_SPEC

@@ -349,18 +349,6 @@ class InputConsumer:
             if each.error is not None:
                 raise _commit_error(KafkaException(each.error))
 
-    def lag(self) -> dict[TopicPartition, tuple[Offset, Offset]]:
-        """Return end offset and position of every flowing partition, from what the client has seen last."""
-        found = {}
-        for partition in sorted(self._rebalance.flowing):
-            position = self._positions.get(partition)
-            _, end = self._client.get_watermark_offsets(
-                ClientPartition(partition.topic, partition.partition), cached=True
-            )
-            if position is not None and end >= 0:
-                found[partition] = (Offset(max(end, position)), position)
-        return found
-
     def close(self) -> None:
         """Leave the group; no callback reaches the barrier any more."""
         self._rebalance.leaving = True

@@ -17,7 +17,7 @@ Rules:
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -40,6 +40,7 @@ from streamframe.kafka.client_config import (
 )
 from streamframe.kafka.client_log import ClientErrors, ClientLog
 from streamframe.kafka.consumer import InputConsumer
+from streamframe.kafka.ends import EndWatch
 from streamframe.kafka.native_client import make_client
 from streamframe.kafka.producers import IdempotentProducer, RecordProducer, TransactionalProducer
 from streamframe.kafka.rebalance import Barrier
@@ -95,6 +96,7 @@ class KafkaLog:
         self._log = ClientLog(logger)
         self._errors = ClientErrors()
         self._admin = TopicAdmin(options.kafka, self._log, client_id=f"{options.member}-admin")
+        self._ends = EndWatch(self._admin.ask_ends)
         self._consumer = InputConsumer(
             self._make_consumer,
             topics=options.topics,
@@ -179,9 +181,12 @@ class KafkaLog:
     def changelog_bounds(self, changelog: TopicPartition) -> ChangelogBounds:
         return self._admin.changelog_bounds(changelog)
 
-    def lag(self) -> Mapping[TopicPartition, tuple[Offset, Offset]]:
-        """Return end offset and position of every partition that is being read, without asking the broker."""
-        return self._consumer.lag()
+    def ends(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        """Return the last stable offsets of partitions, as far as the broker has told them.
+
+        They are asked for once a second and nobody waits for the answer: they may be older than a position.
+        """
+        return self._ends.look(partitions)
 
     # --- writing ----------------------------------------------------------------------------------
 
