@@ -57,12 +57,13 @@ class CommitSettings:
     Attributes:
         guarantee: ``exactly_once`` (one transaction per commit) or ``at_least_once``.
         interval: Microseconds between commits while there is something to commit.
-        changed_bytes_max: Commit earlier once this many bytes of state have changed.
+        changed_bytes_max: Commit earlier once so many bytes wait to be written, changed state and changed results.
+            It bounds how long a commit stalls the loop.
     """
 
     guarantee: Guarantee = "exactly_once"
     interval: int = MICROS_PER_SECOND
-    changed_bytes_max: int = 64 * MEBIBYTE
+    changed_bytes_max: int = 16 * MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

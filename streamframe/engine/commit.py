@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from streamframe.core.ids import TaskId, TopicPartition
 from streamframe.engine import commands as cmd
@@ -17,6 +18,12 @@ from streamframe.engine.positions import CommitRequest, Committed
 from streamframe.engine.task import Task
 from streamframe.engine.versions import with_versions
 from streamframe.operators.program import SealedTask
+
+LEAVING_MAX: Final = 32_768
+"""Results of windows that are over and may leave in the commit itself; when there are more, it waits for them."""
+
+WAITS_MAX: Final = 128
+"""How often a commit waits for results to leave: an end, whatever becomes over meanwhile."""
 
 
 @dataclass(slots=True)
@@ -29,6 +36,8 @@ class CommitCycle:
         sealed: What each task contributed to it.
         request: What was asked for.
         started_at: Wall clock of the decision, microseconds.
+        leaving_max: ``LEAVING_MAX``, for tests.
+        waits: How often the next commit has waited.
     """
 
     sequence: int = 0
@@ -36,6 +45,23 @@ class CommitCycle:
     sealed: dict[TaskId, SealedTask] = field(default_factory=dict)
     request: CommitRequest | None = None
     started_at: int = 0
+    leaving_max: int = LEAVING_MAX
+    waits: int = 0
+
+    def waits_for(self, tasks: Sequence[Task]) -> Task | None:
+        """Return the task of which results should leave before the next commit; ``None``: it may be decided.
+
+        A window of a million groups that left in the commit would stall the loop for a second. So a commit that is due
+        waits, slice by slice, while the loop goes on.
+
+        Args:
+            tasks: Running tasks, in the order of their ids.
+        """
+        left = {task.id: task.active_program.leaving_rows for task in tasks}
+        if self.waits >= WAITS_MAX or sum(left.values()) <= self.leaving_max:
+            return None
+        self.waits += 1
+        return max(tasks, key=lambda task: left[task.id])
 
     def decide(
         self,
@@ -57,6 +83,7 @@ class CommitCycle:
         self.sequence += 1
         self.in_flight = self.sequence
         self.started_at = now
+        self.waits = 0
         self.sealed = {}
         outputs: list[cmd.Command] = []
         offsets: dict[TopicPartition, Committed] = {}

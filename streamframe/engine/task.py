@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from streamframe.core.errors import StoreIncompatible
+from streamframe.core.errors import StoreCorrupted, StoreIncompatible
 from streamframe.core.ids import NO_OFFSET, Offset, TaskId, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
@@ -367,3 +367,11 @@ def _unusable(local: LocalPosition, topic_id: bytes, begin: Offset, end: Offset)
     if local.topic_id != topic_id:
         return True
     return local.offset > end or local.offset < begin
+
+
+def named_task(error: StoreCorrupted, running: Sequence[Task]) -> TaskId:
+    """Return the task an error names, else the first: rebuilding one too many is safe."""
+    for task in running:
+        if str(task.id) == error.facts.get("task"):
+            return task.id
+    return running[0].id

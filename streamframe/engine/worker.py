@@ -11,6 +11,7 @@ Non-obvious, and the cause of bugs elsewhere:
 * A revocation is a barrier: commit, then close, before it is answered. Loss is not: nothing may be
   written for lost partitions, so an open transaction is aborted.
 * The local stores are written only after ``CommitSucceeded``.
+* A commit waits while very much is about to leave closing windows: that leaves between the batches before.
 * Positions come from processed batches and from ``EndReached``, never from the consumer.
 """
 
@@ -32,8 +33,8 @@ from streamframe.engine.commit import CommitCycle
 from streamframe.engine.ownership import Ownership
 from streamframe.engine.portrait import WorkTally, add_counts, worker_snapshot
 from streamframe.engine.snapshot import Snapshot
-from streamframe.engine.task import Task, TaskState
-from streamframe.operators.program import ColumnPruned, Program, TaskContext
+from streamframe.engine.task import Task, TaskState, named_task
+from streamframe.operators.program import ColumnPruned, Produced, Program, TaskContext
 from streamframe.plan.topology import Topology
 from streamframe.state.store import StoreReader
 
@@ -185,21 +186,28 @@ class Worker:
         expected = task.positions[batch.source]
         if expected >= 0 and int(batch.offsets()[0]) < expected:
             return []  # Fetched before the last seek.
+        program = task.active_program
+        commands, done = self._worked(task, lambda: program.process(batch, self.now))
+        if done:
+            task.positions[batch.source] = batch.next_offset
+            self.tally.batches += 1
+        return commands
+
+    def _worked(self, task: Task, work: Callable[[], Produced]) -> tuple[list[cmd.Command], bool]:
+        """Let a program work; return what follows, and whether it has done what it was asked to."""
         try:
-            produced = task.active_program.process(batch, self.now)
+            produced = work()
         except ColumnPruned:
             # A user function wants a column that was never seen to be used: decode everything from now on.
             self.full_projection = True
-            return self._roll_back("a user function reads another column", cmd.Abort(epoch=self.epoch + 1))
+            return self._roll_back("a user function reads another column", cmd.Abort(epoch=self.epoch + 1)), False
         except StoreCorrupted as error:
-            return self._store_damaged(ev.StoreDamaged(task=task.id, reason=str(error)))
+            return self._store_damaged(ev.StoreDamaged(task=task.id, reason=str(error))), False
         except StreamFrameError as error:
-            return self._fail(error)
-        task.positions[batch.source] = batch.next_offset
+            return self._fail(error), False
         add_counts(task.counts, produced.counts)
         add_counts(self.tally.operators, produced.micros)
-        self.tally.batches += 1
-        return [cmd.Produce(batch=output) for output in produced.outputs]
+        return [cmd.Produce(batch=output) for output in produced.outputs], True
 
     def _end_reached(self, event: ev.EndReached) -> list[cmd.Command]:
         task = self._task_of(event.partition)
@@ -224,14 +232,26 @@ class Worker:
         due = self.now - self.last_commit_at >= self.spec.settings.commit.interval
         commands += self._bounded_tick(due=due)
         if (due or self.is_full) and self.commit.in_flight is None:
-            commands += self._commit_if_needed()
+            return [*commands, *self._release_or_commit()]
         return commands
+
+    def _release_or_commit(self) -> list[cmd.Command]:
+        """Commit, unless it is better to wait for results to leave; twice as much change as allowed does not wait."""
+        running = [task for task in self._sorted_tasks() if task.running]
+        patient = self._changed_bytes() <= 2 * self.spec.settings.commit.changed_bytes_max
+        task = self.commit.waits_for(running) if patient else None
+        if task is None:
+            return self._commit_if_needed()
+        program = task.active_program
+        return self._worked(task, lambda: program.release(self.now))[0]
 
     @property
     def is_full(self) -> bool:
         """Whether so much has changed that the next tick commits, whatever the time is."""
-        changed = sum(t.active_program.changed_bytes for t in self.tasks.values() if t.running)
-        return changed > self.spec.settings.commit.changed_bytes_max
+        return self._changed_bytes() > self.spec.settings.commit.changed_bytes_max
+
+    def _changed_bytes(self) -> int:
+        return sum(t.active_program.changed_bytes for t in self.tasks.values() if t.running)
 
     # -- commits -----------------------------------------------------------------------------------
 
@@ -249,7 +269,7 @@ class Worker:
         except StoreCorrupted as error:
             self.commit.drop()
             # Some tasks are sealed already: what they closed and emitted is nowhere but in the dropped commit.
-            damaged = ev.StoreDamaged(task=_named_task(error, running), reason=str(error))
+            damaged = ev.StoreDamaged(task=named_task(error, running), reason=str(error))
             return self._store_damaged(damaged, sealed=True)
         except StreamFrameError as error:
             self.commit.drop()
@@ -575,11 +595,3 @@ class Worker:
             finished=bool(self.bound and self.bound.finished),
             state=self.state,
         )
-
-
-def _named_task(error: StoreCorrupted, running: list[Task]) -> TaskId:
-    """Return the task an error names, else the first: rebuilding one too many is safe."""
-    for task in running:
-        if str(task.id) == error.facts.get("task"):
-            return task.id
-    return running[0].id

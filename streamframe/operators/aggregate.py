@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from streamframe.core.time import MAX_TIME, MIN_TIME
 from streamframe.operators.aggregators.accumulator import StateColumns, Target
 from streamframe.operators.emission import Groups, Presenter, WindowReader
 from streamframe.operators.folding import WHOLE, BucketId, Folding
+from streamframe.operators.leaving import Leaving
 from streamframe.operators.quarantine import Quarantine
 from streamframe.operators.rows import Rows
 from streamframe.operators.turn import Turn
@@ -26,6 +28,12 @@ from streamframe.state.meta import SourceTime
 from streamframe.state.store import StoreReader
 
 Int64Array = npt.NDArray[np.int64]
+
+_RESULT_COLUMN_BYTES: Final = 24
+"""Of a result, encoded, for each column, about; headers and key included."""
+
+_SEALED_SLICE_ROWS: Final = 65_536
+"""What is left at the commit leaves in such slices: they bound the memory that encoding takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +86,12 @@ class AggregateState:
         self._presenter = Presenter(self.folding, lane)
         self._panes = self.folding.panes
         self._reader = None if self._panes is None else WindowReader(self._panes, self.folding, self.state)
+        self._leaving = Leaving(self._presenter, self._over)
         self._touched: dict[BucketId, int] = {}
-        self._row_bytes = 24 + 8 * len(fold.specs)
+        # A changed row is written in a delta, and pages of as many rows go with it.
+        self._row_bytes = 2 * sum(24 + 8 * len(table.columns) for table in spec.tables())
+        if self.folding.node.emit == "changes":
+            self._row_bytes += _RESULT_COLUMN_BYTES * len(self.folding.node.schema)
 
     @property
     def sources(self) -> tuple[SourceTime, ...]:
@@ -93,7 +105,7 @@ class AggregateState:
 
     @property
     def changed_bytes(self) -> int:
-        """Bytes that the next seal will write, about."""
+        """Bytes that the next seal will write to the changelog and, where changes are emitted, as results, about."""
         return self._row_bytes * sum(min(rows, len(self.state.table(at))) for at, rows in self._touched.items())
 
     def process(self, rows: Rows, turn: Turn) -> None:
@@ -121,30 +133,80 @@ class AggregateState:
             turn.count(PARTIALS_MERGED, self.stage.node.name, len(rows) - lost)
             self._touched[bucket] = self._touched.get(bucket, 0) + len(rows)
 
+    def release(self, time: int, turn: Turn, slice_rows: int) -> None:
+        """Emit some of what is over at the watermark ``time``, before the commit; results of changes wait for it.
+
+        Args:
+            time: The watermark.
+            turn: Takes the rows.
+            slice_rows: Emit about so many, more when much is left.
+        """
+        if self._panes is None or self.folding.node.emit != "final":
+            return
+        self._begin_closing(time, turn)
+        if self._leaving:
+            left = self.leaving_rows
+            self._leave(min(max(slice_rows, left // 8), 4 * slice_rows), turn)
+
+    @property
+    def leaving_rows(self) -> int:
+        """Rows of windows that are over and have not left yet, about: a window of panes counts each of them."""
+        if not self._leaving:
+            return 0
+        assert self._panes is not None
+        buckets = self.state.ids()
+        rows = self._leaving.rows_left
+        for start in self._leaving.waiting:
+            end = bisect_left(buckets, (start + (1 if self._panes.direct else self._panes.size), 0))
+            rows += sum(self.state.rows_of(bucket) for bucket in buckets[bisect_left(buckets, (start, 0)) : end])
+        return rows
+
     def close(self, watermark: Watermark, turn: Turn) -> None:
         """Emit what is due at ``watermark`` and forget the windows that are over."""
         if self.folding.node.emit == "changes":
-            self._emit(self._changed_groups(), turn)
+            self._emit(self._presenter.rows(self._changed_groups()), turn)
         if self._panes is None:
             return
-        buckets = self.state.ids()
         time = watermark.time
         if watermark.flushed:
             # Everything that is open closes, and nothing beyond: a later run goes on with later windows.
-            time = max([self._closed_until, *(self._last_closing(bucket) for bucket in buckets[-1:])])
+            time = max([self._closed_until, *(self._last_closing(bucket) for bucket in self.state.ids()[-1:])])
+        self._begin_closing(time, turn)
+        while self._leaving:
+            self._leave(_SEALED_SLICE_ROWS, turn)
+
+    def _begin_closing(self, time: int, turn: Turn) -> None:
+        """Close what is over at ``time``: from now on no row changes it."""
         if time <= self._closed_until:
             return
         assert self._reader is not None
+        assert self._panes is not None
         over = self._panes.closed_until(time)
-        closing = self._reader.windows(buckets, self._first_open(), over)
-        if self.folding.node.emit == "final":
-            self._emit([self._reader.groups(start, buckets) for start in closing], turn)
+        closing = self._reader.windows(self.state.ids(), self._first_open(), over)
         turn.count(WINDOWS_CLOSED, self.stage.node.name, len(closing))
         self._closed_until = time
-        for bucket in buckets[: bisect_left(buckets, (over + self._panes.size, 0))]:
-            if self._is_closed(bucket):
-                self.state.expire(bucket)
-                self._touched.pop(bucket, None)
+        if self.folding.node.emit == "final":
+            self._leaving.add(closing)
+        if not self._leaving:
+            self._forget_closed()
+
+    def _over(self, start: int) -> Groups:
+        assert self._reader is not None
+        return self._reader.groups(start, self.state.ids())
+
+    def _leave(self, limit: int, turn: Turn) -> None:
+        self._emit(self._leaving.take(limit), turn)
+        self._forget_closed()
+
+    def _forget_closed(self) -> None:
+        """Forget the buckets whose windows have all left."""
+        assert self._panes is not None
+        until = self._leaving.first
+        for bucket in self.state.ids():
+            if not self._is_closed(bucket) or (until is not None and self._last_window(bucket) >= until):
+                break
+            self.state.expire(bucket)
+            self._touched.pop(bucket, None)
 
     def seal(self, sources: tuple[SourceTime, ...] = ()) -> Sealed | None:
         """Return what changed since the last call, or ``None``."""
@@ -204,8 +266,7 @@ class AggregateState:
         windows = self._reader.windows(touched, self._first_open(), MAX_TIME)
         return [self._reader.groups(start, buckets, dirty=True) for start in windows]
 
-    def _emit(self, groups: list[Groups], turn: Turn) -> None:
-        rows = self._presenter.rows(groups)
+    def _emit(self, rows: Rows | None, turn: Turn) -> None:
         if rows is not None:
             turn.count(ROWS_EMITTED, self.stage.node.name, len(rows))
             turn.emit(self.stage.index, rows)

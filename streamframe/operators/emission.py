@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,13 @@ from streamframe.state.buckets import BucketState
 from streamframe.state.table import Table
 
 Int64Array = npt.NDArray[np.int64]
+
+
+class Part(NamedTuple):
+    """Results of groups: columns, and event times."""
+
+    columns: dict[str, pa.Array]
+    times: Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +138,44 @@ class Presenter:
 
         Event time is the last instant of the window, ``end - 1 ms``; without windows that of the newest row.
         """
-        parts = [part for part in (self._part(each) for each in groups) if part is not None]
-        if not parts:
-            return None
-        schema = self._node.schema
+        parts = [self.part(each, self.ordered(each)) for each in groups]
+        count = sum(len(part.times) for part in parts)
+        return self.joined(parts, np.arange(count)) if count else None
+
+    def ordered(self, groups: Groups) -> Slots:
+        """Return the groups that have a result, sorted by key."""
+        slots = self._folding.fold.present(groups.table.columns, groups.slots)
+        return slots[groups.table.keys.order(slots)]
+
+    def part(self, groups: Groups, slots: Slots) -> Part:
+        """Return the results of some groups of a table, in the order given."""
+        table, schema = groups.table, self._node.schema
         columns = {
-            name: pa.concat_arrays([part[name] for part, _ in parts]) if len(parts) > 1 else parts[0][0][name]
-            for name in schema.names
+            name: _as_type(column, schema.field(name).type)
+            for name, column in zip(self._node.keys, table.keys.keys(slots), strict=True)
         }
-        times = np.concatenate([times for _, times in parts])
+        columns |= self._folding.fold.finish(table.columns, slots)
+        if groups.start is None:
+            return Part(columns, table.columns["newest"][slots])
+        window = self._node.window
+        assert window is not None
+        starts = np.full(len(slots), groups.start, np.int64)
+        columns["window_start"] = window_times(starts)
+        columns["window_end"] = window_times(starts + window.size)
+        return Part(columns, starts + (window.size - MICROS_PER_MS))
+
+    def joined(self, parts: Sequence[Part], offsets: Int64Array) -> Rows:
+        """Return parts, one behind the other, as rows.
+
+        Args:
+            parts: At least one, together with at least one row.
+            offsets: What tells rows of one event time apart, whatever way they are cut.
+        """
+        columns = {
+            name: pa.concat_arrays([part.columns[name] for part in parts]) if len(parts) > 1 else parts[0].columns[name]
+            for name in self._node.schema.names
+        }
+        times = np.concatenate([part.times for part in parts])
         keys = [columns[name] for name in self._node.keys]
         if self._node.windowed and self._node.emit == "changes":
             keys.append(columns["window_start"])
@@ -146,43 +183,10 @@ class Presenter:
             times=times,
             observed=np.maximum.accumulate(times),
             lanes=self._lane,
-            offsets=np.arange(len(times)),
+            offsets=offsets,
             keys=keys,
         )
         return Rows(columns, marks)
-
-    def _part(self, groups: Groups) -> tuple[dict[str, pa.Array], Int64Array] | None:
-        fold, table = self._folding.fold, groups.table
-        slots = fold.present(table.columns, groups.slots)
-        if not len(slots):
-            return None
-        keys = table.keys.keys(slots)
-        order = _key_order(keys)
-        slots = slots[order]
-        index = pa.array(order)
-        schema = self._node.schema
-        columns = {
-            name: _as_type(column.take(index), schema.field(name).type)
-            for name, column in zip(self._node.keys, keys, strict=True)
-        }
-        columns |= fold.finish(table.columns, slots)
-        if groups.start is None:
-            return columns, table.columns["newest"][slots]
-        window = self._node.window
-        assert window is not None
-        starts = np.full(len(slots), groups.start, np.int64)
-        columns["window_start"] = window_times(starts)
-        columns["window_end"] = window_times(starts + window.size)
-        return columns, starts + (window.size - MICROS_PER_MS)
-
-
-def _key_order(keys: Sequence[pa.Array]) -> Int64Array:
-    """Return the order of keys, nulls last."""
-    if len(keys) == 1:
-        return np.asarray(pc.array_sort_indices(keys[0])).astype(np.int64)
-    names = [str(number) for number in range(len(keys))]
-    table = pa.table(list(keys), names=names)
-    return np.asarray(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names])).astype(np.int64)
 
 
 def _as_type(column: pa.Array, dtype: pa.DataType) -> pa.Array:

@@ -61,6 +61,9 @@ _NO_INPUT: Final = Watermark(MAX_TIME, flushed=True)
 
 _STAGES_MAX: Final = 1_000
 
+SLICE_ROWS: Final = 16_384
+"""A batch takes some ten milliseconds, and so do so many results."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskContext:
@@ -73,6 +76,7 @@ class TaskContext:
         partition_counts: Number of partitions of every topic that the topology reads or repartitions through.
         task_counts: Number of tasks of each sub-topology.
         full_projection: Decode every column; the answer to ``ColumnPruned``.
+        slice_rows: Results of windows that are over leave in slices of about so many rows.
     """
 
     topology: Topology
@@ -81,6 +85,7 @@ class TaskContext:
     partition_counts: Mapping[str, int]
     task_counts: Mapping[int, int]
     full_projection: bool = False
+    slice_rows: int = SLICE_ROWS
 
 
 def _standing_still() -> int:
@@ -165,6 +170,7 @@ class Program:
                 self._aggregates[stage.index] = self._operators[stage.index] = owner
         for stage in self._stages:
             self._build(stage, readers)
+        self._early = self._closing_early()
         self._dirty = False
 
     # --- what the engine sees ----------------------------------------------------------------------
@@ -191,8 +197,24 @@ class Program:
         else:
             self._receivers[topic].read(batch, turn)
         laps.end(self._entry_by_topic[topic])
+        return self._through_stages(turn, laps)
+
+    def release(self, now: int) -> Produced:
+        """Emit a slice of what is over, without new records, so that less is left for the seal.
+
+        Args:
+            now: Wall clock, microseconds.
+
+        Raises: as ``process``.
+        """
+        return self._through_stages(Turn(now=now), Laps(self._stopwatch))
+
+    def _through_stages(self, turn: Turn, laps: Laps) -> Produced:
         for stage in self._stages:
             self._run(stage, turn)
+            if stage.index in self._early:
+                time = self._entered_early(stage).time
+                self._aggregates[stage.index].release(time, turn, self._context.slice_rows)
             laps.end(stage.node.name)
         return Produced(outputs=turn.outputs, counts=dict(turn.counts), micros=laps.micros)
 
@@ -267,8 +289,13 @@ class Program:
         return self._dirty or any(outbox.is_dirty for outbox in self._outboxes.values())
 
     @property
+    def leaving_rows(self) -> int:
+        """Rows of windows that are over and would all be emitted by a seal now, about."""
+        return sum(self._aggregates[index].leaving_rows for index in self._early)
+
+    @property
     def changed_bytes(self) -> int:
-        """Bytes that the next seal will write to changelogs and repartition topics, about."""
+        """Bytes that the next seal will write to changelogs and repartition topics, and as results, about."""
         return sum(each.changed_bytes for each in self._collectors())
 
     @property
@@ -413,6 +440,27 @@ class Program:
             assert stage.repartition is not None
             return self._receivers[stage.repartition.topic].watermark
         return slowest(found[edge.stage][edge.port] for edge in stage.upstream)
+
+    def _closing_early(self) -> list[int]:
+        """Return the aggregates that may emit before a seal: those whose input does not come of another's results.
+
+        The watermark of results is known when all windows up to it have left, which is so in a seal.
+        """
+        behind: set[int] = set()
+        early = []
+        for stage in self._stages:
+            if any(edge.stage in behind for edge in stage.upstream):
+                behind.add(stage.index)
+            elif stage.role is Role.AGGREGATE:
+                behind.add(stage.index)
+                early.append(stage.index)
+        return early
+
+    def _entered_early(self, stage: Stage) -> Watermark:
+        """Return the watermark of what has entered an aggregate that closes early, or a stage before it."""
+        if stage.role is Role.SOURCE or stage.role is Role.RECEIVE:
+            return self._entered(stage, {})
+        return slowest(self._entered_early(self._stages[edge.stage]) for edge in stage.upstream)
 
     def _received_times(self) -> list[int]:
         return [receiver.watermark.time for receiver in self._receivers.values()]

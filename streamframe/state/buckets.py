@@ -214,6 +214,11 @@ class BucketState:
         """Return all live buckets, sorted, whether in memory or in the store only."""
         return list(self._ids)
 
+    def rows_of(self, bucket: BucketId) -> int:
+        """Return the rows of a main table without loading it: one that is not in memory counts as a page."""
+        entry = self._resident.get((bucket, 0))
+        return self._layout.page_rows if entry is None else len(entry.table)
+
     def table(self, bucket: BucketId, family: int = 0) -> Table:
         """Return a table to read and to fold into: from memory, else from the store, else a new one.
 

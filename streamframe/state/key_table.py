@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.core.acceleration import native
+from streamframe.state.columns import AnyArray
 from streamframe.state.key_words import (
     Int64s,
     KeyColumn,
@@ -166,6 +167,36 @@ class KeyTable:
         if self._null_slot >= 0:
             nulls = np.arange(len(codes)) == self._null_slot if slots is None else slots == self._null_slot
         return [word_array(self.types[0], codes.view(np.uint64), nulls)]
+
+    def order(self, slots: Rows) -> Rows:
+        """Return the order of the keys at ``slots``, which are distinct: ascending, nulls last.
+
+        Example:
+            >>> table = KeyTable([pa.string()])
+            >>> slots = table.find_or_insert([pa.array(["b", "c", "a"])])
+            >>> table.order(slots)
+            array([2, 0, 1])
+        """
+        order = self._order_of_words(slots) if self._rows is None else self._rows.order(slots)
+        if order is not None:
+            return order
+        columns = self.keys(slots)
+        names = [str(number) for number in range(len(columns))]
+        ranks = pc.sort_indices(pa.table(columns, names=names), sort_keys=[(name, "ascending") for name in names])
+        return ranks.to_numpy().astype(np.intp)
+
+    def _order_of_words(self, slots: Rows) -> Rows:
+        kind, codes = self.types[0], self._index.codes.take(slots)
+        values: AnyArray = codes
+        if pa.types.is_floating(kind):
+            values = codes.view(np.float64)
+        elif pa.types.is_unsigned_integer(kind):
+            values = codes.view(np.uint64)
+        order: Rows = values.argsort(kind="stable")
+        if self._null_slot >= 0:
+            null = slots.take(order) == self._null_slot
+            order = np.concatenate([order[~null], order[null]])
+        return order
 
     def _normalise(self, columns: Sequence[pa.Array]) -> list[pa.Array]:
         assert len(columns) == len(self.types)

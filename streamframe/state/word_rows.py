@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streamframe.state.key_words import (
     LONG_BYTES,
@@ -166,6 +167,54 @@ class WordRows:
                 assert mask is not None
                 columns.append(word_array(kind, head, (mask >> np.uint64(position)) & np.uint64(1) != 0))
         return columns
+
+    def order(self, slots: Rows) -> Rows | None:
+        """Return the order of the keys at ``slots``, which are distinct, as bytes; a null comes last.
+
+        ``None``: keys of several columns, or of a type whose bytes are not ordered as its values are.
+        """
+        if self._masked or pa.types.is_decimal128(self._types[0]) or not len(slots):
+            return None
+        base = self._starts.take(slots)
+        lengths = self._arena.take(base)
+        null = np.flatnonzero(lengths == _NULL_LENGTH)
+        lengths[null] = 0
+        window = self._telling_bytes(base + 1, lengths)
+        if len(null):
+            window[null] = _NULL_LENGTH
+        order = window.argsort()
+        window = window.take(order)
+        tied = np.zeros(len(slots) + 1, np.bool_)
+        np.equal(window[1:], window[:-1], out=tied[1:-1])
+        same_as_before = tied[:-1]
+        rows = np.flatnonzero(same_as_before | tied[1:])
+        if len(rows):
+            # Few, unless keys differ late: they are compared as a whole.
+            among = order.take(rows)
+            group = pa.array(np.cumsum(~same_as_before.take(rows)))
+            ties = pa.table([group, *self.columns(slots.take(among))], names=["group", "key"])
+            ranks = pc.sort_indices(ties, sort_keys=[("group", "ascending"), ("key", "ascending")])
+            order[rows] = among.take(ranks.to_numpy())
+        return order
+
+    def _telling_bytes(self, starts: Int64s, lengths: Words) -> Words:
+        """Return of each text the eight bytes from the first place on where two of them differ, as a number."""
+        words = -(-int(lengths.max()) // 8)
+        for position in range(words):
+            word = self._big_endian(starts, lengths, position)
+            differing = int(np.bitwise_or.reduce(word ^ word[0]))
+            if differing:
+                shift = (64 - differing.bit_length()) & ~7
+                if shift:
+                    word <<= np.uint64(shift)
+                    word |= self._big_endian(starts, lengths, position + 1) >> np.uint64(64 - shift)
+                return word
+        return np.zeros(len(starts), np.uint64)
+
+    def _big_endian(self, starts: Int64s, lengths: Words, position: int) -> Words:
+        word = self._arena.take(starts + position, mode="clip").byteswap()
+        word[lengths <= np.uint64(8 * position)] = 0
+        return word
 
     def _bytes(self, starts: Int64s, lengths: Int64s) -> npt.NDArray[np.uint8]:
         """Gather the text bytes that begin at the words ``starts``."""

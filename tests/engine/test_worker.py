@@ -11,6 +11,7 @@ from streamframe.core.errors import RecordError, StateError, StoreCorrupted, Top
 from streamframe.core.ids import NO_OFFSET, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
+from streamframe.engine.commit import LEAVING_MAX, WAITS_MAX
 from streamframe.engine.ownership import PARTIAL_ASSIGNMENT_PATIENCE
 from streamframe.engine.ports import ChangelogBounds, Committed
 from streamframe.engine.worker import (
@@ -400,6 +401,49 @@ def test_many_changed_bytes_commit_before_the_interval() -> None:
 
     assert (full_before, found.is_full) == (False, True)
     assert len(of(cmd.Commit, found.handle(ev.Tick(now=found.now)))) == 1
+
+
+def test_a_commit_waits_while_very_much_leaves_and_the_task_with_most_goes_first() -> None:
+    found = running()
+    found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
+    program(found, T0).leaving_rows, program(found, T1).leaving_rows = LEAVING_MAX, 1
+
+    [left] = commit_due(found)
+    assert isinstance(left, cmd.Produce)
+    assert (program(found, T0).leaving_rows, program(found, T1).leaving_rows) == (LEAVING_MAX - 1, 1)
+
+    assert isinstance(found.handle(ev.Tick(now=found.now))[-1], cmd.Commit), "no more than may leave in a commit"
+
+
+def test_a_commit_does_not_wait_for_ever_nor_does_the_next_one_at_once() -> None:
+    found = running()
+    found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
+    program(found).leaving_rows = 10 * LEAVING_MAX
+
+    for _ in range(WAITS_MAX):
+        assert of(cmd.Commit, commit_due(found)) == []
+    [commit] = of(cmd.Commit, commit_due(found))
+    found.handle(ev.CommitSucceeded(sequence=commit.sequence, ends={}))
+    found.handle(ev.RecordsRead(batch=batch(IN0, 1)))
+    assert of(cmd.Commit, commit_due(found)) == []
+
+
+def test_a_revocation_and_a_stop_do_not_wait_for_what_leaves() -> None:
+    for event in (ev.PartitionsRevoked(partitions=(IN0,)), ev.StopRequested()):
+        found = running()
+        found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
+        program(found).leaving_rows = 10 * LEAVING_MAX
+
+        assert len(of(cmd.Commit, found.handle(event))) == 1
+
+
+def test_what_fails_while_a_commit_waits_ends_the_worker() -> None:
+    found = running()
+    found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
+    program(found).leaving_rows = 10 * LEAVING_MAX
+    program(found).failure = RecordError("bad row")
+
+    assert len(of(cmd.Fail, commit_due(found))) == 1
 
 
 def test_records_fetched_before_the_last_seek_are_ignored() -> None:

@@ -55,6 +55,7 @@ class CountingProgram:
     count: int = 0
     dirty: bool = False
     changed_bytes: int = 0
+    leaving_rows: int = 0
     nbytes: int = 0
     watermark: int = 0
     stream_times: dict[TopicPartition, int] = field(default_factory=dict)
@@ -77,6 +78,12 @@ class CountingProgram:
         self.dirty = True
         self.changed_bytes += batch.size_bytes
         return Produced(outputs=[OutputBatch(topic="out", values=list(batch.values()))], counts={"rows_in": len(batch)})
+
+    def release(self, now: int) -> Produced:
+        if self.failure is not None:
+            raise self.failure
+        self.leaving_rows -= 1
+        return Produced(outputs=[OutputBatch(topic="out", values=[b"left"])])
 
     def seal(self, now: int, *, flush: bool = False) -> SealedTask:
         if self.seal_failure is not None:

@@ -173,6 +173,12 @@ def test_no_schedule_changes_what_comes_through_rows(window: Window, case: Case)
     law(case, window, DISTINCT, 2, direct=False)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@given(case=cases(1), window=st.sampled_from(list(WINDOWS.values())), direct=st.booleans(), rows=st.integers(1, 3))
+def test_windows_may_leave_in_slices_before_the_commit(window: Window, case: Case, direct: bool, rows: int) -> None:
+    law(case, window, FUNCTIONS, 1, direct=direct, slice_rows=rows)
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 @given(case=cases(1), window=st.sampled_from(list(WINDOWS.values())))
 def test_state_that_is_evicted_after_each_commit_comes_back(window: Window, case: Case) -> None:
@@ -222,21 +228,21 @@ def test_changes_of_windows_end_at_the_final_value(window: Window, case: Case) -
 def test_every_row_is_counted_once(window: Window, case: Case) -> None:
     case = Case(case.rows, [event for event in case.schedule if event[0] in ("read", "commit")])
     totals = aggregate(source(key=()), ["user"], DISTINCT, window)
-    cluster = play(Cluster(topology(to_topic(totals)), 1), case)
+    cluster = play(Cluster(topology(to_topic(totals)), 1, slice_rows=2), case)
     counted = [cluster.count(what) for what in (ROWS_NULL_KEY, ROWS_OUTSIDE, ROWS_LATE, ROWS_AGGREGATED)]
     assert cluster.count(ROWS_IN) == sum(counted) == len(case.rows[0])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
-@given(case=cases(1), cut=st.integers(0, 12))
-def test_windows_of_windows_equal_the_windows_of_all_rows(cut: int, case: Case) -> None:
+@given(case=cases(1), cut=st.integers(0, 12), rows=st.integers(1, 3))
+def test_windows_of_windows_equal_the_windows_of_all_rows(cut: int, case: Case, rows: int) -> None:
     small = aggregate(
         source(key=("user",)), ["user"], {"total": ("amount", "sum")}, Window(size=5 * MS, every=5 * MS), name="small"
     )
     large = aggregate(
         small, ["user"], {"total": ("total", "sum")}, Window(size=20 * MS, every=20 * MS, grace=cut * MS), name="large"
     )
-    cluster = Cluster(topology(to_topic(large)), 1)
+    cluster = Cluster(topology(to_topic(large)), 1, slice_rows=rows)
     users = [[{**row, "user": "a"} for row in case.rows[0]]]
     cluster.send("clicks", users[0], by="user")
     for what, _, size in case.schedule:

@@ -94,6 +94,39 @@ def test_equals_a_dict(hash_function, case):
     assert repr([c.to_pylist() for c in loaded]) == repr([c.to_pylist() for c in stored])
 
 
+def natural(row):
+    """A key of this row's order: ascending, NaN after numbers, nulls last; text by code points, as its bytes are."""
+    return [
+        (2, 0) if v is None else (1, 0) if isinstance(v, float) and math.isnan(v) else (0, v)
+        for v in (v.encode() if isinstance(v, str) else v for v in row)
+    ]
+
+
+@pytest.mark.parametrize("hash_function", [hash_words, bad_hash], ids=["hash", "bad hash"])
+@given(batches(), st.data())
+def test_keys_are_ordered_as_their_values_are(hash_function, case, data):
+    kinds, cuts, _ = case
+    table = KeyTable(kinds, hash_function=hash_function)
+    for rows in cuts:
+        table.find_or_insert(columns(kinds, rows))
+    slots = np.array(data.draw(st.permutations(range(len(table)))), np.intp)
+    slots = slots[: data.draw(st.integers(0, len(table)))]
+
+    ordered = slots[table.order(slots)]
+
+    stored = table.keys()
+    keys = list(zip(*(column.to_pylist() for column in stored), strict=True))
+    assert ordered.tolist() == sorted(slots.tolist(), key=lambda slot: natural(keys[slot]))
+
+
+@given(st.text(max_size=40), st.lists(TEXT, unique=True))
+def test_texts_with_a_long_common_beginning_are_ordered(beginning, endings):
+    table = KeyTable([pa.string()])
+    slots = table.find_or_insert([pa.array([beginning + ending for ending in endings], pa.string())])
+
+    assert table.keys(slots[table.order(slots)])[0].to_pylist() == sorted(beginning + ending for ending in endings)
+
+
 @pytest.mark.parametrize("kind", ["int", "text", "both"])
 @pytest.mark.parametrize("hash_bits", [64, 10])
 def test_large_tables_find_every_key_again(kind, hash_bits):

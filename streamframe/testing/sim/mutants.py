@@ -23,6 +23,7 @@ from streamframe.engine.task import Task
 from streamframe.engine.worker import Worker
 from streamframe.operators import program as program_module
 from streamframe.operators import watermarks as watermarks_module
+from streamframe.operators.aggregate import AggregateState
 from streamframe.operators.outbox import Outbox
 from streamframe.operators.receive import BlockReader
 from streamframe.operators.watermarks import StreamClock, Watermark
@@ -272,6 +273,16 @@ def _no_chain(original: Any) -> Any:
     return classmethod(decode)
 
 
+def _half_closed(_original: Any) -> Any:
+    def close(self: AggregateState, watermark: Watermark, turn: Any) -> None:
+        if self.folding.node.emit == "final":
+            self.release(watermark.time, turn, 1)
+        else:
+            _original(self, watermark, turn)
+
+    return close
+
+
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "offsets-outside": Mutant(
         "input offsets are committed beside the transaction, not in it",
@@ -392,6 +403,11 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "T-18",
         ((table_log_module, "_assemble", _old_over_new),),
         program="table",
+    ),
+    "half-closed": Mutant(
+        "a commit forgets windows of which not everything has left",
+        "T-26",
+        ((AggregateState, "close", _half_closed),),
     ),
     "batches-not-kept": Mutant(
         "a batch for a user's function is kept in memory only until it is delivered",

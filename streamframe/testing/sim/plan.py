@@ -84,6 +84,7 @@ class FaultPlan:
         changed_bytes_max: See ``CommitSettings``; small values make commits between two ticks.
         state_memory: See ``StateSettings``; 0 drops every table after every commit.
         page_rows: Rows of a page; small ones make deltas, pages and rotation happen with few keys.
+        slice_rows: Rows of closing windows that leave at once; with more left, a commit waits.
         late_markers: Whether transaction markers are written after the answer.
         transactional_input: Whether inputs are written in transactions, some of them aborted.
         in_order: Whether one input partition is written after the other: the first ones fall silent early.
@@ -104,6 +105,7 @@ class FaultPlan:
     changed_bytes_max: int
     state_memory: int
     page_rows: int
+    slice_rows: int
     late_markers: bool
     transactional_input: bool
     in_order: bool
@@ -148,6 +150,7 @@ def draw_plan(rng: random.Random, programs: Sequence[str]) -> FaultPlan:
         changed_bytes_max=rng.choice([1, 1 << 26, 1 << 26]),
         state_memory=rng.choice([0, 1 << 30]),
         page_rows=rng.choice([1, 2, 4, 8192]),
+        slice_rows=rng.choice([1, 2, 5, 8192]),
         late_markers=rng.random() < 0.6,
         transactional_input=rng.random() < 0.4,
         in_order=rng.random() < 0.3,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamframe.core.errors import StoreUnavailable, StreamFrameError, Unavailable
 from streamframe.core.ids import TaskId, TopicPartition
@@ -194,8 +194,10 @@ class World:
             partition_counts=self.sizes.partition_counts,
             task_counts=self.sizes.task_counts,
         )
+        worker = Worker(spec, self._program_maker(log))
+        worker.commit.leaving_max = self.plan.slice_rows
         driver = Driver(
-            Worker(spec, self._program_maker(log)),
+            worker,
             log,
             stores=stores,
             clock=self.clock,
@@ -360,7 +362,8 @@ class _Maker:
         self, context: TaskContext, readers: Mapping[str, StoreReader], metadata: Mapping[TopicPartition, str]
     ) -> Program:
         owned = self._world.opening(self._log, context, readers)
-        program = Program(context, readers, metadata)
+        # Small slices, so that few rows are enough for windows that leave before the commit, and for commits that wait.
+        program = Program(replace(context, slice_rows=self._world.plan.slice_rows), readers, metadata)
         if owned:
             self._world.opened(context, program)
         self._world.prepare(program)
