@@ -23,7 +23,7 @@ PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 
 .DEFAULT_GOAL := help
 .PHONY: native native-check test-pure all-tests
-.PHONY: help setup demo test test-fast test-kafka sim sim-mutants lint types fmt docs bench profile ci clean
+.PHONY: help setup demo test test-fast test-kafka sim sim-mutants lint types fmt docs bench profile page-picture ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -95,6 +95,9 @@ profile: $(DEV) ## a flame graph of a running worker: profile.svg (ARGS="--case 
 
 dashboards: $(DEV) ## write dashboards and alert rules from their source in grafana/
 	$(BIN)/python -m grafana
+
+page-picture: $(DEV) ## draw the pictures of the status page in docs/images (needs chromium; three minutes)
+	$(BIN)/python -m tests.tools.page_picture
 
 ci: ## what CI runs
 	.ci/run

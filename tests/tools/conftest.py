@@ -2,7 +2,7 @@
 
 import shutil
 
-_TOOL_BY_FILE = {"test_promtool.py": "promtool", "test_chromium.py": "chromium"}
+_TOOL_BY_FILE = {"test_promtool.py": "promtool", "test_page.py": "chromium"}
 
 collect_ignore = [file for file, tool in _TOOL_BY_FILE.items() if shutil.which(tool) is None]
 
