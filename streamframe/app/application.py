@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +13,12 @@ import pandas as pd
 from streamframe.api.builder import PlanBuilder
 from streamframe.api.frame import Frame
 from streamframe.core.errors import ConfigError
+from streamframe.core.metric_catalogue import LATENCY_EDGES
 from streamframe.core.serde_spec import SerdeSpec
 from streamframe.core.settings import Guarantee, Settings
 from streamframe.core.sizes import parse_bytes
 from streamframe.core.time import Duration, parse_duration
+from streamframe.core.user_metrics import Counter, Gauge, Histogram, UserMetrics
 from streamframe.plan.compile import compile_plan
 from streamframe.plan.nodes import Node, OffsetReset, OnError, Plan
 from streamframe.plan.topology import Topology
@@ -69,6 +71,7 @@ class App:
         client: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self.metrics = UserMetrics()
         self._builder = PlanBuilder(name, dead_letters=dead_letters)
         self._builder.declarations.read_head = self._read_head
         given: dict[str, object] = {
@@ -127,6 +130,61 @@ class App:
             idle_timeout=idle_timeout,
             offset_reset=offset_reset,
         )
+
+    # -- its own metrics ---------------------------------------------------------------------------
+
+    def counter(self, name: str, meaning: str, *, labels: Sequence[str] = ()) -> Counter:
+        """Declare a counter of the program's own, to be used inside its functions.
+
+        It is exposed as ``streamframe_user_<name>_total`` by the worker that runs the function. It counts work: what is
+        rolled back is read, and counted, again.
+
+        Args:
+            name: Lower case; with its unit at the end, where it has one (``bytes``, ``seconds``).
+            meaning: One sentence for people.
+            labels: Names of labels. At most 100 combinations of values are kept apart; the rest is ``other``.
+
+        Raises:
+            PlanError: The name or a label cannot be one, or is declared already.
+
+        Example:
+            ::
+
+                refunds = app.counter("refunds", "Orders with a negative amount.", labels=("currency",))
+
+                def noted(df):
+                    for currency, count in df[df["amount"] < 0]["currency"].value_counts().items():
+                        refunds.add(count, currency=currency)
+                    return df
+
+                orders.map_batches(noted)
+        """
+        return self.metrics.counter(name, meaning, labels=labels)
+
+    def gauge(self, name: str, meaning: str, *, labels: Sequence[str] = ()) -> Gauge:
+        """Declare a gauge, a number that goes up and down: ``streamframe_user_<name>``.
+
+        Arguments and errors as ``counter``.
+        """
+        return self.metrics.gauge(name, meaning, labels=labels)
+
+    def histogram(
+        self, name: str, meaning: str, *, labels: Sequence[str] = (), buckets: Sequence[float] = LATENCY_EDGES
+    ) -> Histogram:
+        """Declare a histogram, the distribution of a number: ``streamframe_user_<name>``.
+
+        Its ``observe`` takes a whole column at once.
+
+        Args:
+            name: As ``counter``.
+            meaning: As ``counter``.
+            labels: As ``counter``.
+            buckets: Upper bounds; by default those of latencies in seconds.
+
+        Raises:
+            PlanError: As ``counter``, or the buckets do not rise.
+        """
+        return self.metrics.histogram(name, meaning, labels=labels, buckets=buckets)
 
     def plan(self) -> Plan:
         """Return the program as frozen data: every sink declared so far."""
@@ -188,7 +246,7 @@ class App:
         bounded = flush if until == "now" else None
         effective = settings or self.settings
         if workers == 1:
-            running.run_here(self.topology(), effective, bounded=bounded)
+            running.run_here(running.job_of(self.topology(), self.metrics), effective, bounded=bounded)
         else:
             running.run_spawned(_main_file(), self.name, effective, workers=workers, bounded=bounded)
 

@@ -15,6 +15,7 @@ from streamframe.core.errors import ConfigError
 from streamframe.core.metric_catalogue import PREFIX
 from streamframe.core.settings import Settings
 from streamframe.core.time import MICROS_PER_SECOND
+from streamframe.core.user_metrics import UserMetrics
 from streamframe.engine.ports import Telemetry
 from streamframe.engine.snapshot import Snapshot
 from streamframe.observe.exposition import WorkerCollector, page_of
@@ -53,6 +54,27 @@ class BoardTelemetry:
     def notice(self, level: str, text: str, facts: Mapping[str, object]) -> None:
         """See ``Telemetry.notice``."""
         self.board.remark(level, text, facts)
+        self.next.notice(level, text, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramTelemetry:
+    """Adds the metrics of the program to each snapshot; called in the thread that runs the program's functions.
+
+    Attributes:
+        metrics: What the program has declared.
+        next: The telemetry behind.
+    """
+
+    metrics: UserMetrics
+    next: Telemetry
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """See ``Telemetry.publish``."""
+        self.next.publish(replace(snapshot, user=self.metrics.snapshot()))
+
+    def notice(self, level: str, text: str, facts: Mapping[str, object]) -> None:
+        """See ``Telemetry.notice``."""
         self.next.notice(level, text, facts)
 
 

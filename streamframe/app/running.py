@@ -18,6 +18,8 @@ from streamframe.runtime.supervisor import Supervisor, SupervisorResult, Supervi
 from streamframe.runtime.worker_process import EntryPoint
 
 if TYPE_CHECKING:
+    from streamframe.app.wiring import Job
+    from streamframe.core.user_metrics import UserMetrics
     from streamframe.plan.topology import Topology
 
 WORKER: Final = "streamframe.app.worker_main:run_worker"
@@ -63,14 +65,21 @@ def run_spawned(
     return result
 
 
-def run_here(topology: Topology, settings: Settings, *, bounded: bool | None) -> None:
-    """Run a topology in this process until it ends. SIGTERM and Ctrl-C stop it gracefully."""
+def job_of(topology: Topology, metrics: UserMetrics) -> Job:
+    """Return what a worker of this process runs."""
+    from streamframe.app.wiring import Job
+
+    return Job(topology, metrics)
+
+
+def run_here(job: Job, settings: Settings, *, bounded: bool | None) -> None:
+    """Run a program in this process until it ends. SIGTERM and Ctrl-C stop it gracefully."""
     from streamframe.app.telemetry import LoggedTelemetry
     from streamframe.app.wiring import open_worker
 
     token = f"{time.time_ns():x}"
     port = settings.telemetry.port
-    with open_worker(topology, settings, LoggedTelemetry(), bounded=bounded, token=token, port=port) as driver:
+    with open_worker(job, settings, LoggedTelemetry(), bounded=bounded, token=token, port=port) as driver:
         before = {}
         try:
             for number in (signal.SIGTERM, signal.SIGINT):

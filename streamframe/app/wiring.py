@@ -8,15 +8,17 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from streamframe.app.observing import observed
+from streamframe.app.observing import ProgramTelemetry, observed
 from streamframe.app.places import state_root
 from streamframe.app.preparing import prepare
 from streamframe.core.errors import StreamFrameError
 from streamframe.core.settings import Settings
 from streamframe.core.time import MICROS_PER_SECOND
+from streamframe.core.user_metrics import UserMetrics
 from streamframe.engine.ports import Telemetry
 from streamframe.engine.worker import Worker, WorkerSpec
 from streamframe.kafka.log import KafkaLog, LogOptions
@@ -32,14 +34,27 @@ GC_THRESHOLDS: Final = (100_000, 20, 100)
 """Records are many small objects that die young: the default (700) spends a third of the time collecting."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker runs.
+
+    Attributes:
+        topology: The compiled program.
+        metrics: Its own metrics.
+    """
+
+    topology: Topology
+    metrics: UserMetrics
+
+
 @contextmanager
 def open_worker(
-    topology: Topology, settings: Settings, telemetry: Telemetry, *, bounded: bool | None, token: str, port: int = 0
+    job: Job, settings: Settings, telemetry: Telemetry, *, bounded: bool | None, token: str, port: int = 0
 ) -> Iterator[Driver]:
     """Build a worker and connect it; release everything at the end.
 
     Args:
-        topology: What runs.
+        job: What runs.
         settings: Effective settings.
         telemetry: Where snapshots and notices go.
         bounded: ``None`` to run until stopped, else whether a bounded run flushes its windows.
@@ -51,6 +66,8 @@ def open_worker(
         Unavailable: The broker does not answer.
         ConfigError: The broker or the client refuses a setting.
     """
+    topology = job.topology
+    job.metrics.begin()
     watchdog = Watchdog()
     root = state_root(settings.state)
     with (
@@ -59,18 +76,10 @@ def open_worker(
         observed(topology, settings, telemetry, stores, port=port) as watched,
     ):
         name = f"{topology.application}-{settings.kafka.instance or socket.gethostname()}-{place.number}"
-        options = LogOptions(
-            group=topology.application,
-            member=name,
-            topics=tuple(topic for sub in topology.sub_topologies for topic in sub.topics),
-            kafka=settings.kafka,
-            limits=settings.limits,
-            guarantee=settings.commit.guarantee,
-        )
         # The consumer is made before the driver that answers its callbacks; they come later, from inside poll.
         drivers: list[Driver] = []
         log = KafkaLog(
-            options,
+            _log_options(topology, settings, name),
             barrier=lambda event: drivers[0].barrier(event),
             watchdog=watchdog,
             logger=logging.getLogger("streamframe.kafka"),
@@ -92,7 +101,7 @@ def open_worker(
             log,
             stores=stores,
             clock=clock,
-            telemetry=watched,
+            telemetry=ProgramTelemetry(job.metrics, watched),
             lag=lambda: _lag(log, drivers[0].worker),
             disk=stores.sizes,
             rest=lambda micros: time.sleep(micros / MICROS_PER_SECOND),
@@ -108,6 +117,17 @@ def open_worker(
                 with suppress(StreamFrameError):
                     log.close()
             watchdog.close()
+
+
+def _log_options(topology: Topology, settings: Settings, name: str) -> LogOptions:
+    return LogOptions(
+        group=topology.application,
+        member=name,
+        topics=tuple(topic for sub in topology.sub_topologies for topic in sub.topics),
+        kafka=settings.kafka,
+        limits=settings.limits,
+        guarantee=settings.commit.guarantee,
+    )
 
 
 def _lag(log: KafkaLog, worker: Worker) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamframe.app.places import worker_port
 from streamframe.app.program import ProgramRef, load_app
-from streamframe.app.wiring import open_worker
+from streamframe.app.wiring import Job, open_worker
 from streamframe.core.settings import Settings
 from streamframe.runtime.worker_process import WorkerChannel
 
@@ -32,6 +32,8 @@ def run_worker(
     """
     app = load_app(ProgramRef(target, app_name))
     port = worker_port(settings.telemetry, channel.slot)
-    with open_worker(app.topology(), settings, channel, bounded=bounded, token=token, port=port) as driver:
+    with open_worker(
+        Job(app.topology(), app.metrics), settings, channel, bounded=bounded, token=token, port=port
+    ) as driver:
         channel.on_stop(driver.request_stop)
         driver.run()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from streamframe.core.metric_values import HistogramSnapshot, UserMetricSnapshot
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSnapshot:
@@ -75,14 +77,6 @@ class StoreSnapshot:
     partition: int
     memory_bytes: int = 0
     remaining: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistogramSnapshot:
-    """A histogram: number of observations per bucket (the last one has no bound), and their sum."""
-
-    counts: tuple[int, ...]
-    total: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +176,7 @@ class Snapshot:
         restored: Changelog records restored, by store.
         disk: Bytes and entries of the local databases; ``None`` while they are not known.
         measured: What the driver measured.
+        user: The program's own metrics.
         address: ``host:port`` where it serves its page; empty when it serves none.
     """
 
@@ -201,4 +196,5 @@ class Snapshot:
     restored: Mapping[str, int] = field(default_factory=dict)
     disk: tuple[int, int] | None = None
     measured: Measured = field(default_factory=Measured)
+    user: tuple[UserMetricSnapshot, ...] = ()
     address: str = ""

@@ -71,14 +71,14 @@ def nice_top(value: float) -> float:
 
 
 def stacked_bar(title: str, shares: Mapping[str, float]) -> str:
-    """Return one bar whose parts are shares of a whole, and a legend in words."""
+    """Return one bar whose parts are shares of a whole, and a legend in words; a part is coloured by its name."""
     at = 0.0
     parts, legend = [], []
-    for number, (name, share) in enumerate(shares.items()):
+    for name, share in shares.items():
         width = round(1000 * share, 1)
-        parts.append(f'<rect class="part part{number}" x="{at:.1f}" y="0" width="{width}" height="18"/>')
+        parts.append(f'<rect class="part {escape(name)}" x="{at:.1f}" y="0" width="{width}" height="18"/>')
         legend.append(
-            f'<span class="key"><svg width="12" height="12" aria-hidden="true"><rect class="part part{number}" '
+            f'<span class="key"><svg width="12" height="12" aria-hidden="true"><rect class="part {escape(name)}" '
             f'width="12" height="12" rx="3"/></svg> {escape(name)} <strong>{share:.0%}</strong></span>'
         )
         at += width

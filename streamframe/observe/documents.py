@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from streamframe.core import metrics as rows
+from streamframe.core.metric_values import HistogramSnapshot
 from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.engine.snapshot import Snapshot
 from streamframe.observe.exposition import lag_seconds
@@ -276,6 +277,27 @@ def errors(fleet: Fleet, _identity: Identity) -> Document:
     return {"errors": remarks, "dead_letters": letters}
 
 
+def program_metrics(fleet: Fleet, _identity: Identity) -> Document:
+    """Return the program's own metrics, a row per worker and combination of label values."""
+    found = []
+    for slot, snapshot in sorted(fleet.snapshots.items()):
+        for metric in snapshot.user:
+            for values, value in metric.values:
+                plain = not isinstance(value, HistogramSnapshot)
+                found.append(
+                    {
+                        "metric": metric.name,
+                        "type": metric.kind,
+                        "labels": dict(zip(metric.labels, values, strict=True)),
+                        "worker": slot,
+                        "value": value if plain else None,
+                        "count": None if plain else sum(value.counts),
+                        "sum": None if plain else value.total,
+                    }
+                )
+    return {"metrics": found}
+
+
 DOCUMENTS: Final[Mapping[str, Callable[[Fleet, Identity], Document]]] = {
     "status": status,
     "tasks": tasks,
@@ -287,6 +309,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[Fleet, Identity], Document]]] = {
     "operators": operators,
     "loop": loop,
     "errors": errors,
+    "program_metrics": program_metrics,
 }
 """``/api/<name>``; ``/api/plan`` and ``/api/stores/<store>`` are answered by whoever knows the program."""
 

@@ -7,7 +7,7 @@ this thread holds the interpreter: about 10 microseconds per series.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from streamframe.core import metric_catalogue as catalogue
 from streamframe.core import metrics as rows
+from streamframe.core.metric_values import HistogramSnapshot, UserMetricSnapshot
 from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.engine.snapshot import Snapshot
 from streamframe.observe.fleet import Fleet, Identity
@@ -72,6 +73,8 @@ class WorkerCollector(Collector):
                 yield _histogram(metric, snapshot, self._identity)
             elif metric.name in samples:
                 yield _family(metric, samples[metric.name], self._identity.application)
+        for own in snapshot.user:
+            yield _user_family(own, self._identity.application)
 
 
 class SupervisorCollector(Collector):
@@ -244,8 +247,27 @@ def _histogram(metric: catalogue.MetricSpec, snapshot: Snapshot, identity: Ident
     for label in identity.known.get(metric.name, ("",) if len(metric.labels) == 1 else ()):
         shown.setdefault(label, ((0,) * (len(metric.edges) + 1), 0.0))
     for label, (counts, total) in shown.items():
-        bounds = [*(f"{edge:g}" if edge % 1 else f"{edge:.1f}" for edge in metric.edges), "+Inf"]
-        buckets = [(bound, float(count)) for bound, count in zip(bounds, accumulate(counts), strict=True)]
         labels = [identity.application] if len(metric.labels) == 1 else [identity.application, label]
-        family.add_metric(labels, buckets, total)
+        family.add_metric(labels, _buckets(metric.edges, counts), total)
+    return family
+
+
+def _buckets(edges: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    bounds = [*(f"{edge:g}" if edge % 1 else f"{edge:.1f}" for edge in edges), "+Inf"]
+    return [(bound, float(count)) for bound, count in zip(bounds, accumulate(counts), strict=True)]
+
+
+def _user_family(own: UserMetricSnapshot, application: str) -> Metric:
+    labels = (catalogue.APPLICATION, *own.labels)
+    if own.kind == "histogram":
+        histogram = HistogramMetricFamily(own.name, own.meaning, labels=labels)
+        for values, found in own.values:
+            if isinstance(found, HistogramSnapshot):
+                histogram.add_metric([application, *values], _buckets(own.edges, found.counts), found.total)
+        return histogram
+    kind = CounterMetricFamily if own.kind == "counter" else GaugeMetricFamily
+    family = kind(own.name.removesuffix("_total"), own.meaning, labels=labels)
+    for values, found in own.values:
+        if not isinstance(found, HistogramSnapshot):
+            family.add_metric([application, *values], found)
     return family

@@ -1,9 +1,9 @@
 """A fleet with one of everything, for the tests of pages and documents."""
 
+from streamframe.core.metric_values import HistogramSnapshot, UserMetricSnapshot
 from streamframe.engine.snapshot import (
     CommitSnapshot,
     DeadLetterSnapshot,
-    HistogramSnapshot,
     Measured,
     PartitionSnapshot,
     Snapshot,
@@ -99,6 +99,24 @@ def snapshot(**changes) -> Snapshot:
             ),
             progress_at=NOW,
             commit_at=NOW,
+        ),
+        "user": (
+            UserMetricSnapshot(
+                name="streamframe_user_refunds_total",
+                kind="counter",
+                meaning="Refunds.",
+                labels=("currency",),
+                edges=(),
+                values=((("EUR",), 3.0), (("<b>",), 1.0)),
+            ),
+            UserMetricSnapshot(
+                name="streamframe_user_order_euro",
+                kind="histogram",
+                meaning="Sizes.",
+                labels=(),
+                edges=(10.0,),
+                values=(((), HistogramSnapshot(counts=(1, 2), total=30.0)),),
+            ),
         ),
         "address": "127.0.0.1:1234",
     }

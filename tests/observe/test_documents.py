@@ -13,6 +13,7 @@ from streamframe.observe.documents import (
     loop,
     operators,
     partitions,
+    program_metrics,
     status,
     stores,
 )
@@ -85,3 +86,12 @@ def test_a_store_that_is_restored_says_how_much_is_left():
 def test_a_dead_letter_says_where_the_record_is():
     (letter,) = errors(fleet(), IDENTITY)["dead_letters"]
     assert (letter["topic"], letter["partition"], letter["offset"], letter["error"]) == ("clicks", "0", "17", "json")
+
+
+def test_metrics_of_the_program_have_a_row_per_combination_of_labels():
+    rows = program_metrics(fleet(), IDENTITY)["metrics"]
+    assert [(row["labels"], row["value"], row["count"]) for row in rows] == [
+        ({"currency": "EUR"}, 3.0, None),
+        ({"currency": "<b>"}, 1.0, None),
+        ({}, None, 3),
+    ]

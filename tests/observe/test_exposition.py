@@ -112,3 +112,11 @@ def test_a_supervisor_tells_how_many_workers_live():
     assert value(text, "streamframe_supervisor_workers") == 3
     assert value(text, "streamframe_supervisor_workers_alive") == 1
     assert value(text, "streamframe_supervisor_restarts_total") == 2
+
+
+def test_metrics_of_the_program_are_exposed_with_the_application():
+    text = page_of(WorkerCollector(IDENTITY, snapshot))().decode()
+    assert 'streamframe_user_refunds_total{application="shop",currency="EUR"} 3.0' in text
+    assert 'streamframe_user_order_euro_bucket{application="shop",le="10.0"} 1.0' in text
+    assert 'streamframe_user_order_euro_bucket{application="shop",le="+Inf"} 3.0' in text
+    assert 'streamframe_user_order_euro_sum{application="shop"} 30.0' in text

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
 from streamframe.core.metric_catalogue import LATENCY_EDGES
-from streamframe.engine.snapshot import HistogramSnapshot
+from streamframe.core.metric_values import HistogramSnapshot
 from streamframe.observe.history import POINT_SECONDS, POINTS_KEPT, History, quantile
 from tests.observe.fleets import NOW, SECOND, snapshot
 

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamframe.core.batch import ListBatch, OutputBatch
+from streamframe.core.histogram import BatchHistogram
 from streamframe.core.ids import TopicPartition
 from streamframe.core.metric_catalogue import LATENCY_EDGES
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.positions import CommitRequest
-from streamframe.runtime.meter import SAMPLE, BatchHistogram, Meter
+from streamframe.runtime.meter import SAMPLE, Meter
 
 CLICKS = TopicPartition("clicks", 0)
 LOG = TopicPartition("app-totals-changelog", 0)

@@ -27,7 +27,7 @@ def draw(url: str) -> None:
     """Write a picture per colour scheme."""
     with chromium() as browser:
         for scheme in ("light", "dark"):
-            page = browser.new_page(color_scheme=scheme, viewport={"width": 1400, "height": 1060})
+            page = browser.new_page(color_scheme=scheme, viewport={"width": 1640, "height": 1160})
             page.goto(url)
             page.screenshot(path=IMAGES / f"status-page-{scheme}.png")
 
@@ -46,7 +46,7 @@ def main() -> None:
                 draw(f"http://{running.page}/")
             assert generator.stdin is not None
             generator.stdin.close()
-    print(f"written: {IMAGES}/status-page-light.png, status-page-dark.png")
+    sys.stdout.write(f"written: {IMAGES}/status-page-light.png, status-page-dark.png\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from streamframe.engine.snapshot import HistogramSnapshot
+from streamframe.core.metric_values import HistogramSnapshot
 from streamframe.observe.fleet import Board
 from streamframe.observe.history import POINT_SECONDS
 from streamframe.observe.routes import Sources, respond
