@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
-from streamframe.app.stored_rows import aggregate_place, open_aggregate, rows_of, store_places
+from streamframe.app.stored_rows import aggregate_place, open_aggregate, rows_of_key, store_places
 from streamframe.core.errors import ConfigError, StateError, StoreUnavailable
 from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.engine.snapshot import Snapshot
@@ -20,13 +22,16 @@ from streamframe.plan.topology import Topology
 from streamframe.state.namespace import NamespaceReader
 from streamframe.storage.state_dir import StateDirectory
 
-STORE_BYTES_MAX: Final = 256 << 20
-"""A store that is larger is not looked into from a worker: all of it would be decoded beside the work."""
+TABLE_BYTES_MAX: Final = 256 << 20
+"""A table without windows that is larger is not looked into from a worker: it would be decoded beside the work."""
 
 ROWS_MAX: Final = 1_000
 
 ANY_KEY: Final = "key"
 """Names the key column of a store that has one only."""
+
+WINDOW: Final = "window_start"
+"""Asks for one window only: nothing else is read then."""
 
 
 class StoreQueries:
@@ -50,20 +55,21 @@ class StoreQueries:
 
         Args:
             store: Name of the store.
-            key: Values of key columns; ``key`` stands for the only one.
+            key: Values of key columns; ``key`` stands for the only one. ``window_start`` asks for one window.
 
         Raises:
-            ConfigError: There is no such store or key, or no key was given.
+            ConfigError: There is no such store or key, no key was given, or a text is no value of its column.
             StoreUnavailable: Not now: somebody else is asking, or the store is being restored.
             StateError: The store is too large for this.
         """
         snapshot = self._latest()
         if snapshot is None:
             raise StoreUnavailable("the worker has not started yet")
-        columns = self._columns(store, key)
+        start = key.get(WINDOW)
+        columns = self._columns(store, {name: value for name, value in key.items() if name != WINDOW})
         running = {task.task for task in snapshot.tasks if task.state == "running"}
-        size = sum(each.memory_bytes for each in snapshot.stores if each.store == store)
-        if size > STORE_BYTES_MAX:
+        size = max((each.memory_bytes for each in snapshot.stores if each.store == store), default=0)
+        if size > TABLE_BYTES_MAX and not self._places[store].declaration.windowed:
             raise StateError(
                 "the store is too large to be looked into here",
                 hint="streamframe state get reads the changelog instead",
@@ -73,7 +79,7 @@ class StoreQueries:
         if not self._one_at_a_time.acquire(blocking=False):
             raise StoreUnavailable("somebody else is looking into a store", hint="ask again")
         try:
-            rows, looked_into = self._read(store, columns, running)
+            rows, looked_into = self._read(store, columns, running, None if start is None else _moment(start))
         finally:
             self._one_at_a_time.release()
         restoring = [each.partition for each in snapshot.stores if each.store == store and each.remaining is not None]
@@ -103,7 +109,7 @@ class StoreQueries:
         return columns
 
     def _read(
-        self, store: str, columns: Mapping[str, str], running: set[str]
+        self, store: str, columns: Mapping[str, str], running: set[str], start: int | None
     ) -> tuple[list[dict[str, object]], list[int]]:
         place, node = aggregate_place(self._places, store, columns)
         rows: list[dict[str, object]] = []
@@ -112,6 +118,23 @@ class StoreQueries:
             for task, reader in sorted(readers.items()):
                 if task.sub_topology == place.sub.id and str(task) in running:
                     state = open_aggregate(self._topology, place, NamespaceReader(reader, store))
-                    rows += rows_of(state, node, columns)
+                    rows += islice(rows_of_key(state, node, columns, start), ROWS_MAX + 1)
                     looked_into.append(task.partition)
         return rows, looked_into
+
+
+def _moment(text: str) -> int:
+    """Return a moment that was written as ISO 8601, without a zone in UTC, as microseconds since the epoch.
+
+    Example:
+        >>> _moment("1970-01-01T00:00:10")
+        10000000
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(
+            "this is no moment", hint="for example window_start=2026-11-25T02:51:00", given=text
+        ) from error
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * MICROS_PER_SECOND + since.microseconds

@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 
 from streamframe.app.application import App
-from streamframe.app.stored_rows import StorePlace, aggregate_place, open_aggregate, rows_of, store_places
+from streamframe.app.stored_rows import StorePlace, aggregate_place, open_aggregate, rows_of, rows_of_key, store_places
 from streamframe.core.errors import ConfigError, StateError
 from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import Settings
@@ -88,28 +87,28 @@ class StateView:
                     row["problem"] = error.message
                 yield row
 
-    def scan(self, store: str, key: Mapping[str, str] = MappingProxyType({})) -> Iterator[Mapping[str, object]]:
-        """Yield the result rows of a store, open windows included; with ``key`` only those of one key.
+    def scan(self, store: str) -> Iterator[Mapping[str, object]]:
+        """Yield the result rows of a store, open windows included.
 
         Raises:
-            ConfigError: There is no such store, or it holds no rows that can be shown, or no such key column.
+            ConfigError: There is no such store, or it holds no rows that can be shown.
         """
-        place, node = aggregate_place(self._places, store, key)
+        place, node = aggregate_place(self._places, store, {})
         for partition in range(self._counts.get(place.declaration.changelog, 0)):
-            yield from rows_of(self._aggregate(place, partition), node, key)
+            yield from rows_of(self._aggregate(place, partition), node)
 
     def get(self, store: str, key: Mapping[str, str]) -> Iterator[Mapping[str, object]]:
         """Yield the rows of one key: one per window, or one.
 
         Raises:
-            ConfigError: As ``scan``, or a key column has no value.
+            ConfigError: As ``scan``, or there is no such key column, or one has no value.
         """
-        place = self._places.get(store)
-        if place is not None and isinstance(place.declaration.node, Aggregate):
-            missing = [column for column in place.declaration.node.keys if column not in key]
-            if missing:
-                raise ConfigError("a key column has no value", hint=f"add {missing[0]}=VALUE", column=missing[0])
-        return self.scan(store, key)
+        place, node = aggregate_place(self._places, store, key)
+        missing = [column for column in node.keys if column not in key]
+        if missing:
+            raise ConfigError("a key column has no value", hint=f"add {missing[0]}=VALUE", column=missing[0])
+        for partition in range(self._counts.get(place.declaration.changelog, 0)):
+            yield from rows_of_key(self._aggregate(place, partition), node, key)
 
     def _content(self, place: StorePlace, partition: int) -> MemoryStore:
         changelog = TopicPartition(place.declaration.changelog, partition)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from streamframe.core.errors import ConfigError
 from streamframe.core.suggest import did_you_mean
 from streamframe.operators.aggregate import AggregateState
 from streamframe.operators.quarantine import Quarantine
+from streamframe.operators.rows import Rows
 from streamframe.plan.nodes import Aggregate
 from streamframe.plan.signature import store_signature
 from streamframe.plan.topology import Role, Stage, StoreDeclaration, SubTopology, Topology
@@ -67,12 +71,43 @@ def open_aggregate(topology: Topology, place: StorePlace, content: StoreReader) 
     return AggregateState(stage, content, quarantine, 0, store_signature(place.sub, stage))
 
 
-def rows_of(state: AggregateState, node: Aggregate, key: Mapping[str, str]) -> list[dict[str, object]]:
-    """Return the result rows of a state, open windows included; with ``key`` only those of one key."""
+def rows_of(state: AggregateState, node: Aggregate) -> list[dict[str, object]]:
+    """Return the result rows of a state, open windows included."""
     rows = state.present()
-    if rows is None:
-        return []
+    return [] if rows is None else _records(node, rows)
+
+
+def rows_of_key(
+    state: AggregateState, node: Aggregate, key: Mapping[str, str], start: int | None = None
+) -> Iterator[dict[str, object]]:
+    """Yield the result rows of one key: one per open window, or one.
+
+    Args:
+        state: The state.
+        node: Its aggregate.
+        key: A text for each group key.
+        start: Only the window that starts then, microseconds.
+
+    Raises:
+        ConfigError: A text is no value of its column.
+    """
+    arrays = [
+        _value(node, column, key[column], dtype) for column, dtype in zip(node.keys, state.key_types, strict=True)
+    ]
+    for rows in state.look_up(arrays, start):
+        yield from _records(node, rows)
+
+
+def _records(node: Aggregate, rows: Rows) -> list[dict[str, object]]:
     frame = to_pandas({name: rows.columns[name] for name in node.schema.names}, node.schema)
-    for column, value in key.items():
-        frame = frame[frame[column].astype("str") == value]
     return frame.to_dict("records")  # type: ignore[return-value]
+
+
+def _value(node: Aggregate, column: str, text: str, dtype: pa.DataType) -> pa.Array:
+    declared = node.schema.field(column).type
+    try:
+        return pc.cast(pc.cast(pa.array([text]), declared), dtype)
+    except pa.ArrowInvalid as error:
+        raise ConfigError(
+            "this is no value of the key column", hint=f"its type is {declared}", column=column, given=text
+        ) from error

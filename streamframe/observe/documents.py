@@ -283,16 +283,16 @@ def program_metrics(fleet: Fleet, _identity: Identity) -> Document:
     for slot, snapshot in sorted(fleet.snapshots.items()):
         for metric in snapshot.user:
             for values, value in metric.values:
-                plain = not isinstance(value, HistogramSnapshot)
+                histogram = value if isinstance(value, HistogramSnapshot) else None
                 found.append(
                     {
                         "metric": metric.name,
                         "type": metric.kind,
                         "labels": dict(zip(metric.labels, values, strict=True)),
                         "worker": slot,
-                        "value": value if plain else None,
-                        "count": None if plain else sum(value.counts),
-                        "sum": None if plain else value.total,
+                        "value": value if histogram is None else None,
+                        "count": None if histogram is None else sum(histogram.counts),
+                        "sum": None if histogram is None else histogram.total,
                     }
                 )
     return {"metrics": found}

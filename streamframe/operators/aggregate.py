@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -92,6 +93,11 @@ class AggregateState:
         self._row_bytes = 2 * sum(24 + 8 * len(table.columns) for table in spec.tables())
         if self.folding.node.emit == "changes":
             self._row_bytes += _RESULT_COLUMN_BYTES * len(self.folding.node.schema)
+
+    @property
+    def key_types(self) -> Sequence[pa.DataType]:
+        """Types of the key columns as they are stored."""
+        return self.folding.key_types
 
     @property
     def sources(self) -> tuple[SourceTime, ...]:
@@ -232,6 +238,29 @@ class AggregateState:
         buckets = self.state.ids()
         windows = self._reader.windows(buckets, self._first_open(), MAX_TIME)
         return self._presenter.rows([self._reader.groups(start, buckets) for start in windows])
+
+    def look_up(self, key: Sequence[pa.Array], start: int | None = None) -> Iterator[Rows]:
+        """Yield the result rows of one key, window by window; no more than a window is in memory at a time.
+
+        For a state that is only looked at: what a window needs is dropped when its row was made.
+
+        Args:
+            key: Arrays of length 1, of the types of the key columns.
+            start: Only the window that starts then: nothing else is read.
+        """
+        if self._reader is None:
+            yield from self._found(Groups(self.state.table(WHOLE), np.arange(0), None), key)
+            return
+        buckets = self.state.ids()
+        begin, end = (self._first_open(), MAX_TIME) if start is None else (start, start + 1)
+        for window in self._reader.windows(buckets, max(begin, self._first_open()), end):
+            yield from self._found(self._reader.groups(window, buckets), key)
+            self.state.evict(0)
+
+    def _found(self, groups: Groups, key: Sequence[pa.Array]) -> list[Rows]:
+        slots = groups.table.keys.find(key)
+        rows = self._presenter.rows([Groups(groups.table, slots[slots >= 0], groups.start)])
+        return [] if rows is None else [rows]
 
     def _target(self, bucket: BucketId) -> Target:
         families = self.state.spec.families
