@@ -3,7 +3,7 @@
 The topology is finished depth by depth. A depth is finished when the *whole group* has committed up to
 the ends captured for it, so several workers agree without talking to each other: Kafka's committed
 offsets are the shared truth. Only then are the ends of the next depth's repartition topics captured,
-because only then does nobody write to them any more.
+because only then does nobody write to them any more. Those are log ends, never last stable offsets.
 
 With ``flush`` every task of a depth closes its windows once it has read to its end; the commit that
 does so carries a token in its offsets' text, and the depth is finished when every partition has it.
@@ -56,7 +56,9 @@ class BoundedRun:
     def start(self) -> list[cmd.Command]:
         """Ask where the present depth ends."""
         self.targets, self.begins, self.asked = {}, {}, False
-        return [cmd.FetchBounds(partitions=self.partitions())]
+        # Everything that the depth above has committed is in front of the log end, but perhaps not yet of the last
+        # stable offset: markers come after the answer, and a dead worker's open transaction hides what is behind it.
+        return [cmd.FetchBounds(partitions=self.partitions(), appended=self.depth > 0)]
 
     def bounds_fetched(self, bounds: Mapping[TopicPartition, Bounds]) -> None:
         """The ends of the present depth are known."""

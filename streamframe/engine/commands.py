@@ -164,9 +164,13 @@ class Show:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchBounds:
-    """Ask for the bounds of input partitions (bounded runs). Answer: ``BoundsFetched``."""
+    """Ask for the bounds of input partitions (bounded runs). Answer: ``BoundsFetched``.
+
+    ``appended``: the end is the log end, undecided transactions included, instead of the last stable offset.
+    """
 
     partitions: tuple[TopicPartition, ...]
+    appended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,8 +89,10 @@ class Log(Protocol):
             Unavailable: No answer within the limit.
         """
 
-    def bounds(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Bounds]:
-        """Return first and last stable offsets of input partitions."""
+    def bounds(
+        self, partitions: Sequence[TopicPartition], *, appended: bool = False
+    ) -> Mapping[TopicPartition, Bounds]:
+        """Return first and last stable offsets of input partitions; ``appended``: log ends in place of the latter."""
 
     def start_restore(self, changelog: TopicPartition, offset: Offset) -> None:
         """Deliver ``ChangelogRead`` for this partition from ``offset`` on (``read_committed``)."""

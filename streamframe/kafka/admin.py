@@ -204,11 +204,16 @@ class TopicAdmin:
 
     # --- offsets ----------------------------------------------------------------------------------
 
-    def bounds(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Bounds]:
-        """Return first and last stable offsets: what a ``read_committed`` reader can get."""
+    def bounds(self, partitions: Iterable[TopicPartition], *, appended: bool = False) -> dict[TopicPartition, Bounds]:
+        """Return first and last stable offsets: what a ``read_committed`` reader can get.
+
+        Args:
+            partitions: What is asked for.
+            appended: Return the high watermark in place of the last stable offset.
+        """
         asked = list(partitions)
         begins = self._offsets(asked, EARLIEST_SPEC, IsolationLevel.READ_COMMITTED)
-        ends = self._offsets(asked, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
+        ends = self.log_ends(asked) if appended else self._offsets(asked, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
         return {each: Bounds(begins[each], ends[each]) for each in asked}
 
     def ask_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Future[Any]]:

@@ -175,8 +175,10 @@ class KafkaLog:
         with self._watched("committed"):
             return self._consumer.committed(partitions, self._timeout)
 
-    def bounds(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Bounds]:
-        return self._admin.bounds(partitions)
+    def bounds(
+        self, partitions: Sequence[TopicPartition], *, appended: bool = False
+    ) -> Mapping[TopicPartition, Bounds]:
+        return self._admin.bounds(partitions, appended=appended)
 
     def changelog_bounds(self, changelog: TopicPartition) -> ChangelogBounds:
         return self._admin.changelog_bounds(changelog)

@@ -124,7 +124,7 @@ class Performer:
             case cmd.Show():
                 self._show(command.text)
             case cmd.FetchBounds():
-                return ev.BoundsFetched(bounds=self._log.bounds(command.partitions))
+                return ev.BoundsFetched(bounds=self._log.bounds(command.partitions, appended=command.appended))
             case cmd.FetchProgress():
                 return ev.ProgressFetched(committed=self._log.committed(command.partitions))
             case cmd.Notice():

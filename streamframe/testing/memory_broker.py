@@ -22,6 +22,7 @@ __all__ = ["Entry", "Fate", "MemoryBroker", "Partition", "Transaction"]
 
 Observer = Callable[[Transaction], None]
 OffsetObserver = Callable[[Mapping[TopicPartition, Committed]], None]
+RecordObserver = Callable[[TopicPartition, Entry], None]
 
 
 class MemoryBroker:
@@ -32,6 +33,7 @@ class MemoryBroker:
             written by ``write_marker``, or at the latest when the producer goes on.
         decided: Called with every transaction when it is decided.
         offsets_committed: Called with offsets that were committed without a transaction.
+        appended: Called with records that were written without a transaction.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,7 @@ class MemoryBroker:
         self.late_markers = False
         self.decided: Observer = lambda _transaction: None
         self.offsets_committed: OffsetObserver = lambda _offsets: None
+        self.appended: RecordObserver = lambda _tp, _entry: None
         self._ids = 0
 
     # -- topics ------------------------------------------------------------------------------------
@@ -100,7 +103,10 @@ class MemoryBroker:
             if transaction.fate is not Fate.OPEN:
                 raise TransactionAborted("the transaction has ended")
             transaction.partitions.add(tp)
-        return partition.append(entry)
+        offset = partition.append(entry)
+        if transaction is None:
+            self.appended(tp, entry)
+        return offset
 
     def records(self, topic: str) -> Iterator[tuple[TopicPartition, Entry]]:
         """Yield what a ``read_committed`` reader sees, partition by partition."""

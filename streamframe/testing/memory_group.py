@@ -1,15 +1,21 @@
 """The coordinator of the consumer group of an in-memory Kafka, and what a member sees of it.
 
-Two protocols, as far as they matter for who may commit what::
+Three protocols, as far as they matter for who may commit what::
 
     consumer (KIP-848)   a new target is reached bit by bit: a member gives back what is not its own any
                          more, and gets what is free. Everybody goes on with the rest
     classic              everybody gives everything back and joins again; when all have, a new generation
                          begins and everybody gets its share
+    cooperative          everybody joins again and keeps what it has; in the new generation a member gives back
+                         what is not its own any more and then joins once more, so that it can be given away
 
 A member talks to the coordinator from inside ``poll`` only, and what it is told takes effect in its
 callbacks, one after the other. A member that was evicted (it was silent too long) learns it at its next
 poll, or its client has noticed before (``noticed``) and knows that it is nobody.
+
+A static member (``instance``) keeps its seat while it is away, until it is evicted. Started again, the classic
+protocols give it the seat at once and fence whoever sat there; the newer one refuses it as long as the seat is
+taken, and the process ends.
 """
 
 from __future__ import annotations
@@ -22,9 +28,13 @@ from streamframe.core.ids import TopicPartition
 from streamframe.engine import events as ev
 from streamframe.testing.memory_broker import MemoryBroker
 
-Protocol = Literal["consumer", "classic"]
+Protocol = Literal["consumer", "classic", "cooperative"]
 Barrier = Callable[[ev.Event], None]
 Pick = Callable[[Sequence[TopicPartition]], Sequence[TopicPartition]]
+
+
+class InstanceTaken(Exception):
+    """Somebody else is the static member of this name."""
 
 
 class Consumer:
@@ -34,12 +44,14 @@ class Consumer:
         member_id: Its membership; empty while it is nobody.
         generation: Generation (classic) or member epoch (consumer) that it believes in.
         owned: Partitions it believes to own.
+        instance: Its name under static membership, or empty.
     """
 
     def __init__(self) -> None:
         self.member_id = ""
         self.generation = -1
         self.owned: set[TopicPartition] = set()
+        self.instance = ""
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """Take partitions; they start paused."""
@@ -57,12 +69,18 @@ class _Seat:
     Attributes:
         held: Partitions that nobody else may be given.
         target: Partitions it is to have.
-        joined: It has joined the coming generation (classic).
+        joined: It has joined the coming generation (classic, cooperative).
+        instance: Name of the static member, or empty.
+        away: The static member has closed; the seat is kept for it.
+        told: It knows of its present share (cooperative).
     """
 
     held: set[TopicPartition] = field(default_factory=set)
     target: frozenset[TopicPartition] = frozenset()
     joined: bool = False
+    instance: str = ""
+    away: bool = False
+    told: bool = False
 
 
 class Group:
@@ -88,6 +106,7 @@ class Group:
         self.protocol = protocol
         self._pick = pick
         self._seats: dict[str, _Seat] = {}
+        self._fenced: dict[str, None] = {}
         self._preparing = False
         self._joined_ever = 0
 
@@ -116,23 +135,36 @@ class Group:
 
     def settled(self) -> bool:
         """Whether everybody has what it is to have."""
-        return not self._preparing and all(seat.held == seat.target for seat in self._seats.values())
+        return not self._preparing and all(seat.held == seat.target and not seat.away for seat in self._seats.values())
 
     # -- from a member -----------------------------------------------------------------------------
 
     def poll(self, consumer: Consumer, barrier: Barrier) -> None:
-        """Let a member find out and do what the group wants of it, with callbacks through ``barrier``."""
+        """Let a member find out and do what the group wants of it, with callbacks through ``barrier``.
+
+        Raises:
+            InstanceTaken: Another process is, or has become, the static member of this name.
+        """
+        if consumer.member_id in self._fenced:
+            raise InstanceTaken(consumer.instance)
         if consumer.member_id not in self._seats:
             self._lose(consumer, barrier)
             self._join(consumer)
-        if self.protocol == "classic":
-            self._poll_classic(consumer, barrier)
-        else:
-            self._poll_consumer(consumer, barrier)
+        match self.protocol:
+            case "classic":
+                self._poll_classic(consumer, barrier)
+            case "cooperative":
+                self._poll_cooperative(consumer, barrier)
+            case "consumer":
+                self._poll_consumer(consumer, barrier)
 
     def leave(self, consumer: Consumer) -> None:
-        """A member goes, having given back everything."""
-        self.evict(consumer.member_id)
+        """A member goes, having given back everything; a static one keeps its seat."""
+        seat = self._seats.get(consumer.member_id)
+        if seat is not None and seat.instance:
+            seat.away = True
+        else:
+            self.evict(consumer.member_id)
         consumer.member_id = ""
         consumer.owned.clear()
 
@@ -144,13 +176,33 @@ class Group:
             barrier(ev.PartitionsLost(partitions=lost))
 
     def _join(self, consumer: Consumer) -> None:
+        before = next(
+            (m for m, seat in self._seats.items() if seat.instance and seat.instance == consumer.instance), ""
+        )
+        if before and self.protocol == "consumer" and not self._seats[before].away:
+            raise InstanceTaken(consumer.instance)
         self._joined_ever += 1
         consumer.member_id = f"member-{self._joined_ever:03d}"
-        self._seats[consumer.member_id] = _Seat()
+        if before:
+            self._sit_down_again(before, consumer)
+            return
+        self._seats[consumer.member_id] = _Seat(instance=consumer.instance)
         self._change()
         consumer.generation = self._broker.generation
         if self.protocol == "consumer":
             self._broker.members[consumer.member_id] = consumer.generation
+
+    def _sit_down_again(self, before: str, consumer: Consumer) -> None:
+        """A static member comes back: the same seat and share, another member id, no new generation."""
+        seats = {consumer.member_id if member == before else member: seat for member, seat in self._seats.items()}
+        self._seats = seats
+        seat = seats[consumer.member_id]
+        if not seat.away:
+            self._fenced[before] = None
+        # What it had is given to it anew.
+        seat.away, seat.held, seat.joined, seat.told = False, set(), False, False
+        generation = self._broker.members.pop(before, self._broker.generation)
+        self._broker.members[consumer.member_id] = consumer.generation = generation
 
     def _poll_consumer(self, consumer: Consumer, barrier: Barrier) -> None:
         seat = self._seats[consumer.member_id]
@@ -191,10 +243,35 @@ class Group:
             consumer.assign(given)
             barrier(ev.PartitionsAssigned(partitions=given))
 
+    def _poll_cooperative(self, consumer: Consumer, barrier: Barrier) -> None:
+        seat = self._seats[consumer.member_id]
+        if self._preparing:
+            seat.joined = True
+            self._begin_generation()
+        if self._preparing or seat.told:
+            return
+        consumer.generation = self._broker.members[consumer.member_id]
+        seat.told = True
+        revoked = tuple(sorted(consumer.owned - seat.target))
+        if revoked:
+            barrier(ev.PartitionsRevoked(partitions=revoked))
+            consumer.unassign(revoked)
+            seat.held -= set(revoked)
+            if consumer.member_id in self._seats:
+                # Only in the next generation may somebody else be given them.
+                self._change()
+            return
+        taken = {tp for other in self._seats.values() if other is not seat for tp in other.held}
+        given = tuple(sorted(seat.target - seat.held - taken))
+        if given:
+            seat.held |= set(given)
+            consumer.assign(given)
+            barrier(ev.PartitionsAssigned(partitions=given))
+
     # -- deciding ----------------------------------------------------------------------------------
 
     def _change(self) -> None:
-        if self.protocol == "classic":
+        if self.protocol != "consumer":
             self._preparing = bool(self._seats)
             for seat in self._seats.values():
                 seat.joined = False
@@ -203,10 +280,16 @@ class Group:
         self._share()
 
     def _begin_generation(self) -> None:
-        if all(seat.joined for seat in self._seats.values()):
+        if all(seat.joined or seat.away for seat in self._seats.values()):
             self._preparing = False
             self._broker.new_generation(list(self._seats))
             self._share()
+            for seat in self._seats.values():
+                seat.told = False
+                if seat.away:
+                    # Nobody works there; its share is kept for it.
+                    taken = {tp for other in self._seats.values() if other is not seat for tp in other.held}
+                    seat.held = set(seat.target) - taken
 
     def _share(self) -> None:
         """Range by partition number: partitions of one number are with one member in all topics of their count."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from streamframe.core.batch import ListBatch, OutputBatch
-from streamframe.core.errors import StateError, TopologyMismatch, Unavailable
+from streamframe.core.errors import StateError, StreamFrameError, TopologyMismatch, Unavailable
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine import events as ev
 from streamframe.engine.ports import (
@@ -78,7 +78,9 @@ class MemoryLog(Consumer):
         """Return changelog slices, records and partition ends. Never waits."""
         self._touched.clear()
         events: list[ev.Event] = self._poll_restores()
-        self._poll_group()
+        failure = self._poll_group()
+        if failure is not None:
+            return [*events, ev.Failed(error=failure)]
         moved = self._paused | self._touched
         active = {tp: p for tp, p in self._positions.items() if tp not in moved}
         available = {tp: n for tp, p in sorted(active.items()) if (n := self._readable(tp, p)) > 0}
@@ -100,8 +102,13 @@ class MemoryLog(Consumer):
                 events.append(ev.EndReached(partition=tp, position=Offset(position)))
         return events
 
-    def _poll_group(self) -> None:
-        """Where a client hears of its group: between gathering changelog slices and gathering records."""
+    def _poll_group(self) -> StreamFrameError | None:
+        """Where a client hears of its group: between gathering changelog slices and gathering records.
+
+        Returns:
+            What ends the membership for good, if anything does.
+        """
+        return None
 
     def _readable(self, tp: TopicPartition, position: int) -> int:
         return self._broker.partition(tp).last_stable - position
@@ -158,9 +165,15 @@ class MemoryLog(Consumer):
             raise Unavailable("offsets are held by an undecided transaction")
         return found
 
-    def bounds(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Bounds]:
+    def bounds(
+        self, partitions: Sequence[TopicPartition], *, appended: bool = False
+    ) -> Mapping[TopicPartition, Bounds]:
         """See ``Log.bounds``."""
-        return {tp: self._broker.bounds(tp) for tp in partitions}
+        found = {tp: self._broker.bounds(tp) for tp in partitions}
+        return {
+            tp: Bounds(b.begin, Offset(self._broker.partition(tp).end) if appended else b.end)
+            for tp, b in found.items()
+        }
 
     # -- changelogs --------------------------------------------------------------------------------
 
@@ -200,7 +213,9 @@ class MemoryLog(Consumer):
 
     def produce(self, batch: OutputBatch) -> None:
         """See ``Log.produce``."""
-        transaction = self._begin()
+        self._append(batch, self._begin())
+
+    def _append(self, batch: OutputBatch, transaction: Transaction | None) -> None:
         count = len(self._broker.topics[batch.topic])
         for row, value in enumerate(batch.values):
             key = batch.keys[row] if batch.keys is not None else None

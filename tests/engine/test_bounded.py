@@ -52,3 +52,14 @@ def test_a_flushing_run_waits_for_the_mark_of_this_run() -> None:
 def test_the_mark_is_not_part_of_the_stream_time() -> None:
     assert without_mark("1:2|flushed:t") == "1:2"
     assert without_mark("1:2") == "1:2"
+
+
+def test_what_its_own_tasks_have_sent_ends_at_the_log_end_and_not_where_it_is_stable() -> None:
+    """Markers are written after the answer, and a dead worker's transaction hides what is behind it."""
+    run = BoundedRun(topology=topology(), partition_counts={"clicks": 2}, flush=False, token="t")
+
+    assert run.start() == [cmd.FetchBounds(partitions=(IN0, IN1))]
+    run.depth = 1
+    [asked] = run.start()
+    assert isinstance(asked, cmd.FetchBounds)
+    assert asked.appended

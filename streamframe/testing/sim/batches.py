@@ -36,6 +36,7 @@ class Batches:
     """
 
     topic = ""
+    repeats = False
 
     def __init__(self, ledger: Ledger, right: Mapping[str, Sequence[object]]) -> None:
         self._ledger = ledger

@@ -48,7 +48,10 @@ def calm_down(world: World) -> None:
         _start_missing(world)
         _settle(world)
         world.held_back = 0
-    _settle(world)
+    if world.plan.bounded is None:
+        _settle(world)
+    else:
+        _finish(world)
     for _ in range(world.silence):
         _turn(world)
         world.clock.time += SILENCE
@@ -71,6 +74,22 @@ def _settle(world: World) -> None:
     raise Violation(f"liveness: not at rest after {TURNS_MAX} turns, uncommitted: {uncommitted(world)}")
 
 
+def _finish(world: World) -> None:
+    """Take turns until every worker of a bounded run has ended by itself; what came out says whether too early."""
+    restarts = 0
+    for _ in range(TURNS_MAX):
+        if len(world.finished) == world.plan.workers:
+            break
+        _turn(world)
+        restarts += _start_missing(world)
+        if restarts > RESTARTS_MAX * world.plan.workers:
+            raise Violation(f"liveness: {restarts} restarts without a fault, ended: {world.ended}")
+    else:
+        raise Violation(f"liveness: a bounded run does not end, finished: {list(world.finished)}")
+    for producer, tp in world.broker.waiting_markers():
+        world.broker.write_marker(producer, tp)
+
+
 def _turn(world: World) -> None:
     for place, waiting in world.waiting().items():
         world.feed(place, waiting)
@@ -85,7 +104,7 @@ def _start_missing(world: World) -> int:
     """Start the workers that are not there, evict members that nobody is; return how many were started."""
     started = 0
     for slot in range(world.plan.workers):
-        if not any(process.slot == slot for process in world.alive):
+        if slot not in world.finished and not any(process.slot == slot for process in world.alive):
             world.start(slot)
             started += 1
     for member in world.dead_members():

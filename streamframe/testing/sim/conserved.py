@@ -45,6 +45,7 @@ class ClosedOnce:
 
     def __init__(self, topic: str, key: str, account: Account) -> None:
         self.topic = topic
+        self.repeats = False
         self._key = key
         self._account = account
 
@@ -70,6 +71,7 @@ class LateOnce:
 
     def __init__(self, topic: str, account: Account) -> None:
         self.topic = topic
+        self.repeats = False
         self._account = account
 
     def see(self, tp: TopicPartition, entry: Entry) -> None:

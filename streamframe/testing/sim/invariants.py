@@ -15,6 +15,7 @@ of the invariants are those of ``docs/hazards.md``:
     stores-released      a store is open exactly as long as its task lives
     ends-excused         a worker ends for nothing but a disk or a broker that fails, never for what it reads
     liveness             when faults stop, everything is consumed and complete within a bound
+    ends-noticed         what no engine survives ends it with an error, and nothing is written any more
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamframe.core.ids import Offset, TaskId, TopicPartition
+from streamframe.core.time import MIN_TIME
 from streamframe.engine.bounded import without_mark
 from streamframe.engine.ports import Committed
 from streamframe.operators.watermarks import decode_stream_time
@@ -92,6 +94,7 @@ class Invariants:
         self._seen: dict[str, int] = {}
         broker.decided = self._decided
         broker.offsets_committed = self._offsets_committed
+        broker.appended = self._appended
 
     # -- transactions ------------------------------------------------------------------------------
 
@@ -113,6 +116,12 @@ class Invariants:
                     output.see(tp, entry)
         if transaction.offsets:
             self.check_outputs()
+
+    def _appended(self, tp: TopicPartition, entry: Entry) -> None:
+        """A record was written without a transaction: input, or a result under ``at_least_once``."""
+        for output in self._by_topic.get(tp.topic, ()):
+            self._seen[tp.topic] = self._seen.get(tp.topic, 0) + 1
+            output.see(tp, entry)
 
     def _offsets_committed(self, offsets: Mapping[TopicPartition, Committed]) -> None:
         for tp, committed in sorted(offsets.items()):
@@ -234,7 +243,8 @@ def _check_chain(tp: TopicPartition, before: bytes | None, after: bytes) -> None
         raise Violation(f"state-chain: {tp} opens windows again, {old.closed_until} to {new.closed_until}")
     times = {(source.topic, source.partition): source.stream_time for source in new.sources}
     for source in old.sources:
-        if times.get((source.topic, source.partition), -(1 << 63)) < source.stream_time:
+        # One of which nothing but the end was ever heard has no time.
+        if times.get((source.topic, source.partition), MIN_TIME) < source.stream_time:
             raise Violation(f"state-chain: {tp} forgets how far {source.topic}_{source.partition} was")
 
 

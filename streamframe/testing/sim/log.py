@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from streamframe.core.batch import OutputBatch
-from streamframe.core.errors import Unavailable
+from streamframe.core.errors import StreamFrameError, Unavailable
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine import events as ev
 from streamframe.engine.ports import (
@@ -25,7 +25,7 @@ from streamframe.engine.ports import (
 )
 from streamframe.testing.memory_broker import Fate, MemoryBroker, Transaction
 from streamframe.testing.memory_cluster import partition_of
-from streamframe.testing.memory_group import Group
+from streamframe.testing.memory_group import Group, InstanceTaken
 from streamframe.testing.memory_log import Chooser, MemoryLog
 from streamframe.testing.sim.faults import Faults
 
@@ -48,6 +48,7 @@ class SimLog(MemoryLog):
         barrier: Takes assignment changes; set once the driver exists.
         wait_for: Called while an undecided transaction holds offsets that are asked for; it lets time pass.
         late_requests: Takes requests that arrive later.
+        inside: Topics that are written in transactions; ``None``: all. Under ``at_least_once`` results are not.
         purged, offsets_sent: Are shown what was asked for and accepted.
     """
 
@@ -65,6 +66,8 @@ class SimLog(MemoryLog):
         self._group = group
         self.process = process
         self._faults = faults
+        self.inside: frozenset[str] | None = None
+        self._queued: list[OutputBatch] = []
         self._lost = False
         self.barrier: Callable[[ev.Event], None] = lambda _event: None
         self.wait_for: Callable[[Sequence[TopicPartition]], None] = lambda _partitions: None
@@ -80,12 +83,21 @@ class SimLog(MemoryLog):
     def poll(self, wait: int) -> Sequence[ev.Event]:
         """See ``Log.poll``."""
         self._point("poll")
+        if self._queued and self._faults.strikes("queue delivered"):
+            self.deliver_queued(len(self._queued))
         events = super().poll(wait)
         self._point("polled")
         return events
 
-    def _poll_group(self) -> None:
-        self._group.poll(self, self.barrier)
+    def _poll_group(self) -> StreamFrameError | None:
+        try:
+            self._group.poll(self, self.barrier)
+        except InstanceTaken as taken:
+            return Unavailable("another member of the group has this worker's name", instance=str(taken))
+        return None
+
+    def _poll_restores(self) -> list[ev.Event]:
+        return [] if self._restoring and self._faults.strikes("restore slow") else super()._poll_restores()
 
     def committed(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Committed]:
         """See ``Log.committed``: waits for transactions that hold offsets, or gives up."""
@@ -100,10 +112,12 @@ class SimLog(MemoryLog):
         self._point("committed answered")
         return found
 
-    def bounds(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Bounds]:
+    def bounds(
+        self, partitions: Sequence[TopicPartition], *, appended: bool = False
+    ) -> Mapping[TopicPartition, Bounds]:
         """See ``Log.bounds``."""
         self._may_be_away()
-        return super().bounds(partitions)
+        return super().bounds(partitions, appended=appended)
 
     def changelog_bounds(self, changelog: TopicPartition) -> ChangelogBounds:
         """See ``Log.changelog_bounds``."""
@@ -124,6 +138,10 @@ class SimLog(MemoryLog):
     def produce(self, batch: OutputBatch) -> None:
         """See ``Log.produce``; may write some of the records, then fail."""
         self._point("produce")
+        if self.inside is not None and batch.topic not in self.inside:
+            self._check_usable()
+            self._queued.append(batch)
+            return
         if self._faults.strikes("produce torn"):
             half = len(batch) // 2
             super().produce(_first(batch, half))
@@ -136,10 +154,22 @@ class SimLog(MemoryLog):
     def commit(self, request: CommitRequest) -> Mapping[TopicPartition, Offset]:
         """See ``Log.commit``."""
         self._point("commit")
+        self.deliver_queued(len(self._queued))
         with self._remembered():
             ends = super().commit(request)
         self._point("committed to the broker")
         return ends
+
+    def deliver_queued(self, count: int) -> None:
+        """Results that are written outside of transactions reach the broker; the client has queued them till now."""
+        for batch in self._queued[:count]:
+            self._append(batch, None)
+        del self._queued[:count]
+
+    @property
+    def queued(self) -> int:
+        """How many batches of results are still in the client's queue."""
+        return len(self._queued)
 
     def _write_changelog(self, transaction: Transaction, request: CommitRequest) -> dict[TopicPartition, Offset]:
         ends = super()._write_changelog(transaction, request)
@@ -191,6 +221,7 @@ class SimLog(MemoryLog):
         if self._faults.strikes("renew unavailable"):
             raise Unavailable("no answer within the limit")
         super().renew_producer()
+        self._queued.clear()
         self._lost = False
         self._point("renewed")
 
@@ -203,6 +234,7 @@ class SimLog(MemoryLog):
 
     def close(self) -> None:
         """See ``Log.close``."""
+        self._queued.clear()
         if not self._lost:
             super().close()
         self._group.leave(self)

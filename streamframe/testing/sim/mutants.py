@@ -17,6 +17,8 @@ from streamframe.core.ids import Offset, TopicPartition
 from streamframe.core.time import MIN_TIME
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
+from streamframe.engine import task as task_module
+from streamframe.engine.bounded import BoundedRun
 from streamframe.engine.commit import CommitCycle
 from streamframe.engine.positions import ChangelogBounds, Committed
 from streamframe.engine.task import Task
@@ -283,6 +285,48 @@ def _half_closed(_original: Any) -> Any:
     return close
 
 
+def _stable_only(original: Any) -> Any:
+    def bounds(self: MemoryLog, partitions: Any, **_how: Any) -> Any:
+        return original(self, partitions)
+
+    return bounds
+
+
+def _state_outside(_original: Any) -> Any:
+    def write(self: MemoryLog, _transaction: Any, request: Any) -> dict[TopicPartition, Offset]:
+        return {
+            tp: Offset(self._broker.append(tp, value, key=key) + 1)
+            for tp, records in request.changelog.items()
+            for key, value in records
+        }
+
+    return write
+
+
+def _believes(_original: Any) -> Any:
+    def check(*_args: Any, **_how: Any) -> None:
+        pass
+
+    return check
+
+
+def _skips_the_gap(original: Any) -> Any:
+    def poll(self: MemoryLog, wait: int) -> Any:
+        for tp, position in list(self._positions.items()):
+            self._positions[tp] = max(position, self._broker.partition(tp).begin)
+        return original(self, wait)
+
+    return poll
+
+
+def _finished_alone(_original: Any) -> Any:
+    def through(self: BoundedRun, item: Any) -> bool:
+        tp, found = item
+        return self.reached(tp, max(found.offset, Offset(0)))
+
+    return through
+
+
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "offsets-outside": Mutant(
         "input offsets are committed beside the transaction, not in it",
@@ -408,6 +452,32 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "a commit forgets windows of which not everything has left",
         "T-26",
         ((AggregateState, "close", _half_closed),),
+    ),
+    "bounded-to-last-stable": Mutant(
+        "a bounded run takes the last stable offset for the end of what its own tasks have sent",
+        "T-45, T-46",
+        ((SimLog, "bounds", _stable_only),),
+        program="chained",
+    ),
+    "flush-not-awaited": Mutant(
+        "a bounded run goes on when a depth has read everything, without waiting until it has flushed its windows",
+        "T-45",
+        ((BoundedRun, "_through", _finished_alone),),
+    ),
+    "state-outside": Mutant(
+        "changelogs are written beside the transaction, not in it",
+        "T-03, T-07",
+        ((MemoryLog, "_write_changelog", _state_outside),),
+    ),
+    "versions-not-compared": Mutant(
+        "whether the restored state belongs to the committed offsets is not looked at",
+        "T-24, T-42",
+        ((task_module, "check_versions", _believes),),
+    ),
+    "gaps-skipped": Mutant(
+        "records of an input that are gone before they were read are passed over",
+        "T-20",
+        ((MemoryLog, "poll", _skips_the_gap),),
     ),
     "batches-not-kept": Mutant(
         "a batch for a user's function is kept in memory only until it is delivered",

@@ -13,6 +13,9 @@ from streamframe.testing.sim.records import Input
 NEVER = -(1 << 62)
 """Stream time of a partition that never had a row."""
 
+FLUSHED = 1 << 62
+"""Watermark of a bounded run that closes everything in the end."""
+
 MS = 1_000
 
 Values = Sequence[object]
@@ -53,8 +56,8 @@ class Stream:
         return Stream(items, {0: slowest})
 
 
-def source(given: Input, topics: Sequence[str]) -> Stream:
-    """Return the rows of topics that are read together, partition by partition."""
+def source(given: Input, topics: Sequence[str], *, flush: bool = False) -> Stream:
+    """Return the rows of topics that are read together, partition by partition; ``flush``: all windows close."""
     stream = Stream()
     reached: dict[int, list[int]] = {}
     for (topic, partition), rows in sorted(given.items()):
@@ -68,7 +71,7 @@ def source(given: Input, topics: Sequence[str]) -> Stream:
             order = (topics.index(topic), partition, position)
             stream.items.append(Item(partition, (topic, partition), order, row.time, observed, row.columns))
         reached.setdefault(partition, []).append(observed)
-    stream.watermarks = {partition: min(times) for partition, times in reached.items()}
+    stream.watermarks = {partition: FLUSHED if flush else min(times) for partition, times in reached.items()}
     return stream
 
 
@@ -110,7 +113,8 @@ class Answer:
         open: Results of groups whose window is still open.
         task: The task of each group.
         closing: The watermark that closes each group's window.
-        late: Columns of every late row, once per window that it missed, with that window.
+        late: Every late row, once per window that it missed, with that window.
+        late_items: The same as rows, for the next step.
         items: The results as rows, for the next step.
     """
 
@@ -119,6 +123,7 @@ class Answer:
     task: dict[Group, int] = field(default_factory=dict)
     closing: dict[Group, int] = field(default_factory=dict)
     late: list[tuple[object, int]] = field(default_factory=list)
+    late_items: list[Item] = field(default_factory=list)
     items: Stream = field(default_factory=Stream)
 
 
@@ -133,6 +138,7 @@ def windowed(stream: Stream, keys: Sequence[str], windows: Windows, aggregations
         for start in windows.of(item.time):
             if windows.closing(start) <= item.observed:
                 answer.late.append((item.columns["id"], start // MS))
+                answer.late_items.append(item)
             else:
                 group = (*key, start // MS)
                 members.setdefault(group, []).append(item)
@@ -154,7 +160,7 @@ def _emitted(answer: Answer, stream: Stream, keys: Sequence[str], windows: Windo
         columns = {**dict(zip(keys, group, strict=False)), "id": None, **result}
         task = answer.task[group]
         items.append(Item(task, ("step", task), (0, task, 0), time, time, columns))
-    watermarks = {t: w if w == NEVER else w - windows.grace - MS for t, w in stream.watermarks.items()}
+    watermarks = {t: w if abs(w) == FLUSHED else w - windows.grace - MS for t, w in stream.watermarks.items()}
     return Stream(items, watermarks)
 
 
@@ -178,6 +184,8 @@ def results(items: Iterable[Item], aggregations: Aggregations) -> dict[str, obje
     for output, (column, function) in aggregations.items():
         if function == "size":
             found[output] = len(ordered)
+        elif function == "spread":
+            found[output] = sum(int(str(i.columns[column] or 0)) for i in ordered) * 1_000 + len(ordered)
         else:
             found[output] = FUNCTIONS[function]([v for i in ordered if (v := i.columns[column]) is not None])
     return found

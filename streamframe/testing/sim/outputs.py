@@ -2,6 +2,9 @@
 
 ``see`` is given every committed record once, in order, as soon as a ``read_committed`` reader sees it, and raises
 ``Violation`` at the first one that is wrong. ``finish`` says whether everything is there.
+
+Under ``at_least_once`` (``repeats``) a record may come again, and before the inputs that it is made of are
+committed; but it must be right whenever it comes, and nothing may be missing in the end.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ class Output(Protocol):
     """Expectation of one output topic."""
 
     topic: str
+    repeats: bool
 
     def see(self, tp: TopicPartition, entry: Entry) -> None:
         """Take the next committed record."""
@@ -58,6 +62,7 @@ class FinalWindows:
 
     def __init__(self, topic: str, keys: Sequence[str], answer: Answer, *, own_times: bool) -> None:
         self.topic = topic
+        self.repeats = False
         self._keys = tuple(keys)
         self._answer = answer
         self._seen: dict[int, list[int]] = {}
@@ -71,7 +76,8 @@ class FinalWindows:
     def see(self, tp: TopicPartition, entry: Entry) -> None:
         columns = decoded(entry)
         group = (*(columns[name] for name in self._keys), columns["window_start"])
-        if group in self._groups:
+        again = group in self._groups
+        if again and not self.repeats:
             raise Violation(f"{self.topic}: window {group} came out twice, again at {tp}@{entry.offset}")
         right = self._answer.closed.get(group)
         if right is None:
@@ -79,11 +85,13 @@ class FinalWindows:
         got = {name: columns[name] for name in right}
         if got != right:
             raise Violation(f"{self.topic}: window {group} is {got}, right is {right}")
+        if again:
+            return
         self._groups[group] = None
         self._seen.setdefault(self._answer.task[group], []).append(self._answer.closing[group])
 
     def check(self, times: Times, read: Mapping[tuple[str, int], int]) -> None:
-        if self._due is None:
+        if self._due is None or self.repeats:
             return
         for task, time in times.items():
             expected = bisect_right(self._due.get(task, []), time)
@@ -102,6 +110,7 @@ class LateRows:
 
     def __init__(self, topic: str, answer: Answer) -> None:
         self.topic = topic
+        self.repeats = False
         self._missing = dict.fromkeys(answer.late)
         self._seen: dict[tuple[object, int], None] = {}
 
@@ -109,6 +118,8 @@ class LateRows:
         columns = decoded(entry)
         late = (columns["id"], int(str(columns["window_start"])))
         if late in self._seen:
+            if self.repeats:
+                return
             raise Violation(f"{self.topic}: late row {late} came out twice, again at {tp}@{entry.offset}")
         if late not in self._missing:
             raise Violation(f"{self.topic}: row {late} was not late")
@@ -128,6 +139,7 @@ class Echo:
 
     def __init__(self, topic: str, given: Input, source: str) -> None:
         self.topic = topic
+        self.repeats = False
         self._usable: dict[tuple[str, int], list[int]] = {}
         self._place: dict[object, tuple[tuple[str, int], int]] = {}
         self._counts: dict[tuple[str, int], int] = {}
@@ -144,16 +156,20 @@ class Echo:
 
     def see(self, tp: TopicPartition, entry: Entry) -> None:
         number = decoded(entry)["id"]
+        if number in self._seen and self.repeats:
+            return
         if number in self._seen or number not in self._place:
             raise Violation(f"{self.topic}: row {number} came out twice, or is no row, at {tp}@{entry.offset}")
         self._seen[number] = None
         place, position = self._place[number]
-        if self._last.get((tp, place), -1) >= position:
+        if self._last.get((tp, place), -1) >= position and not self.repeats:
             raise Violation(f"{self.topic}: row {number} of {place} came out after a later one, in {tp}")
         self._last[tp, place] = position
         self._counts[place] += 1
 
     def check(self, times: Times, read: Mapping[tuple[str, int], int]) -> None:
+        if self.repeats:
+            return
         for place, positions in self._usable.items():
             due = bisect_right(positions, read[place] - 1)
             if self._counts[place] != due:
@@ -180,6 +196,7 @@ class Changes:
 
     def __init__(self, topic: str, keys: Sequence[str], answer: Answer, rows: str = "rows") -> None:
         self.topic = topic
+        self.repeats = False
         self._keys = tuple(keys)
         self._right = {**answer.closed, **answer.open}
         self._rows = rows
@@ -194,7 +211,7 @@ class Changes:
         got = {name: columns[name] for name in right}
         before = self._last.get(group)
         rows = int(str(got[self._rows]))
-        if before is not None and rows <= int(str(before[self._rows])):
+        if before is not None and rows <= int(str(before[self._rows])) and not self.repeats:
             raise Violation(f"{self.topic}: group {group} went from {before} to {got} at {tp}@{entry.offset}")
         if rows > int(str(right[self._rows])) or (rows == right[self._rows] and got != right):
             raise Violation(f"{self.topic}: group {group} is {got}, right is {right}")
@@ -214,14 +231,19 @@ class DeadLetters:
 
     def __init__(self, topic: str, given: Input) -> None:
         self.topic = topic
+        self.repeats = False
+        self._seen: dict[tuple[str, int, bytes | None], None] = {}
         self._missing = {(*place, row.value): None for place, rows in given.items() for row in rows if row.dead}
 
     def see(self, tp: TopicPartition, entry: Entry) -> None:
         headers = dict(entry.headers)
         found = ((headers["sf.topic"] or b"").decode(), int(headers["sf.partition"] or b"-1"), entry.value)
+        if found in self._seen and self.repeats:
+            return
         if found not in self._missing:
             raise Violation(f"{self.topic}: {found} came out twice, or was no dead letter, at {tp}@{entry.offset}")
         del self._missing[found]
+        self._seen[found] = None
 
     def check(self, times: Times, read: Mapping[tuple[str, int], int]) -> None:
         pass

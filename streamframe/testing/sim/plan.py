@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from streamframe.core.settings import Guarantee
 from streamframe.testing.memory_group import Protocol
 
 ACTIONS: Final[Mapping[str, int]] = {
@@ -57,12 +58,18 @@ STRIKES: Final[Mapping[str, float]] = {
     "bounds unavailable": 0.02,
     "purge lost": 0.2,
     "nobody": 0.3,
+    "restore slow": 0.3,
+    "queue delivered": 0.5,
     "store busy": 0.03,
     "disk full": 0.01,
     "damage on write": 0.01,
     "flush": 0.2,
 }
 """What may strike at a call of a port, and its usual probability per call."""
+
+
+ENDINGS: Final = ("a changelog made again", "a changelog cut off", "an input gone")
+"""What may happen at the very end; see ``endings``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,9 @@ class FaultPlan:
         machines: State directories; slots are spread over them.
         partitions: Partitions of each input topic.
         protocol: How the group moves partitions.
+        static: Whether workers are static members: they keep their partitions while they are away.
+        guarantee: ``at_least_once`` writes results outside of transactions.
+        bounded: ``None``: until stopped; else a bounded run, and whether it flushes its windows.
         turns: Actions of the phase with faults.
         weights: Weight of each action; an action that is missing never happens.
         rates: Probability of each strike; one that is missing never strikes.
@@ -89,6 +99,7 @@ class FaultPlan:
         transactional_input: Whether inputs are written in transactions, some of them aborted.
         in_order: Whether one input partition is written after the other: the first ones fall silent early.
         last_restart: Whether in the end one worker is killed once more, while the others have nothing to do.
+        ending: What happens at the very end that no engine survives, or empty; see ``endings``.
     """
 
     program: str
@@ -96,6 +107,9 @@ class FaultPlan:
     machines: int
     partitions: int
     protocol: Protocol
+    static: bool
+    guarantee: Guarantee
+    bounded: bool | None
     turns: int
     weights: Mapping[str, int]
     rates: Mapping[str, float]
@@ -110,18 +124,31 @@ class FaultPlan:
     transactional_input: bool
     in_order: bool
     last_restart: bool
+    ending: str
 
     def describe(self) -> str:
         """Return the plan as one line."""
         off = [name for name in (*ACTIONS, *STRIKES) if name not in self.weights and name not in self.rates]
+        kind = {None: "", False: ", bounded", True: ", bounded, flushes"}[self.bounded]
         return (
             f"{self.program}: {self.workers} workers on {self.machines} machines, {self.partitions} partitions, "
-            f"{self.protocol}, {self.turns} turns, batches of {self.batch_max}, off: {', '.join(off) or 'nothing'}"
+            f"{self.protocol}{', static' if self.static else ''}, {self.guarantee}{kind}, {self.turns} turns, "
+            f"batches of {self.batch_max}{', ends with ' if self.ending else ''}{self.ending}, "
+            f"off: {', '.join(off) or 'nothing'}"
         )
 
 
-def draw_plan(rng: random.Random, programs: Sequence[str]) -> FaultPlan:
-    """Draw a plan."""
+def draw_plan(rng: random.Random, programs: Sequence[str], *, steady: Sequence[str] = ()) -> FaultPlan:
+    """Draw a plan.
+
+    Args:
+        rng: The Random of the run.
+        programs: Topologies to choose from.
+        steady: Those that are run exactly once and until stopped only: what is right there depends on the clock.
+    """
+    program = rng.choice(programs)
+    plain = program in steady
+    bounded = rng.choice([False, True]) if rng.random() < 0.15 and not plain else None
     calm = rng.random() < 0.05
     off = rng.random() * 0.7
     weights = {
@@ -135,12 +162,17 @@ def draw_plan(rng: random.Random, programs: Sequence[str]) -> FaultPlan:
         for name, rate in STRIKES.items()
         if not (calm or rng.random() < off)
     }
+    # Now and then transaction markers are under way for long.
+    weights["marker"] = rng.choice([1, ACTIONS["marker"], ACTIONS["marker"]])
     return FaultPlan(
-        program=rng.choice(programs),
+        program=program,
         workers=rng.choice([1, 2, 2, 3]),
         machines=rng.choice([1, 1, 2]),
         partitions=rng.choice([1, 2, 3]),
-        protocol=rng.choice(["consumer", "consumer", "classic"]),
+        protocol=rng.choice(["consumer", "consumer", "classic", "classic", "cooperative"]),
+        static=rng.random() < 0.2,
+        guarantee="at_least_once" if rng.random() < 0.1 and not plain else "exactly_once",
+        bounded=bounded,
         turns=rng.choice([150, 400, 800]),
         weights=weights,
         rates=rates,
@@ -154,5 +186,6 @@ def draw_plan(rng: random.Random, programs: Sequence[str]) -> FaultPlan:
         late_markers=rng.random() < 0.6,
         transactional_input=rng.random() < 0.4,
         in_order=rng.random() < 0.3,
-        last_restart=rng.random() < 0.3,
+        last_restart=rng.random() < 0.3 and bounded is None,
+        ending=rng.choice(ENDINGS) if rng.random() < 0.2 and bounded is None else "",
     )

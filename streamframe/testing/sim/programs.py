@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pandas as pd
 
+from streamframe.api.custom_aggregates import Aggregate
 from streamframe.api.windows import hopping, tumbling
 from streamframe.app.application import App
 from streamframe.plan.topology import Topology
 from streamframe.testing.sim.batches import Batches, Ledger
 from streamframe.testing.sim.conserved import Account, ClosedOnce, LateOnce
-from streamframe.testing.sim.oracle import Aggregations, Windows, source, table, windowed
+from streamframe.testing.sim.oracle import Aggregations, Stream, Windows, source, table, windowed
 from streamframe.testing.sim.outputs import Changes, DeadLetters, Echo, FinalWindows, LateRows, Output
 from streamframe.testing.sim.records import SCHEMA, Flavour, Input
 
@@ -38,6 +39,13 @@ TUMBLING: Final = Windows(size=10 * SECOND, every=10 * SECOND, grace=2 * SECOND)
 HOPPING: Final = Windows(size=10 * SECOND, every=5 * SECOND, grace=2 * SECOND)
 
 
+class Expect(Protocol):
+    """Says what must come out."""
+
+    def __call__(self, given: Input, ledger: Ledger, /, *, flush: bool) -> list[Output]:
+        """Return the expectations of an input; ``flush``: all windows are closed in the end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One topology.
@@ -51,7 +59,7 @@ class Case:
     """
 
     build: Callable[[App, Ledger], None]
-    expect: Callable[[Input, Ledger], list[Output]]
+    expect: Expect
     outputs: Mapping[str, int]
     flavour: Flavour = field(default_factory=Flavour)
     silence: int = 0
@@ -65,11 +73,11 @@ def _keyed(app: App, ledger: Ledger) -> None:
     totals.late.to_topic("late")
 
 
-def _expect_keyed(given: Input, ledger: Ledger) -> list[Output]:
-    answer = windowed(source(given, ["clicks"]), ["user"], TUMBLING, RIGHT)
+def _expect_keyed(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
+    answer = windowed(source(given, ["clicks"], flush=flush), ["user"], TUMBLING, RIGHT)
     return [
         Echo("echo", given, "clicks"),
-        FinalWindows("totals", ["user"], answer, own_times=True),
+        FinalWindows("totals", ["user"], answer, own_times=not flush),
         LateRows("late", answer),
         DeadLetters(DEAD, given),
     ]
@@ -83,10 +91,10 @@ def _hopping(app: App, ledger: Ledger) -> None:
     totals.late.to_topic("late")
 
 
-def _expect_hopping(given: Input, ledger: Ledger) -> list[Output]:
-    answer = windowed(source(given, ["clicks"]), ["user"], HOPPING, RIGHT)
+def _expect_hopping(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
+    answer = windowed(source(given, ["clicks"], flush=flush), ["user"], HOPPING, RIGHT)
     return [
-        FinalWindows("totals", ["user"], answer, own_times=True),
+        FinalWindows("totals", ["user"], answer, own_times=not flush),
         LateRows("late", answer),
         DeadLetters(DEAD, given),
     ]
@@ -100,8 +108,8 @@ def _partials(app: App, ledger: Ledger) -> None:
     totals.late.to_topic("late")
 
 
-def _expect_repartitioned(given: Input, aggregations: Aggregations) -> list[Output]:
-    answer = windowed(source(given, ["clicks"]).repartitioned(), ["page"], TUMBLING, aggregations)
+def _expect_repartitioned(given: Input, aggregations: Aggregations, *, flush: bool) -> list[Output]:
+    answer = windowed(source(given, ["clicks"], flush=flush).repartitioned(), ["page"], TUMBLING, aggregations)
     return [
         FinalWindows("totals", ["page"], answer, own_times=False),
         LateRows("late", answer),
@@ -123,8 +131,8 @@ def _table(app: App, ledger: Ledger) -> None:
     clicks.groupby("page").agg(**AGGREGATIONS, rows="size", name="pages").to_topic("pages")
 
 
-def _expect_table(given: Input, ledger: Ledger) -> list[Output]:
-    stream = source(given, ["clicks"])
+def _expect_table(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
+    stream = source(given, ["clicks"], flush=flush)
     return [
         Changes("users", ["user"], table(stream, ["user"], RIGHT)),
         Changes("pages", ["page"], table(stream.repartitioned(), ["page"], RIGHT)),
@@ -145,13 +153,16 @@ def _chained(app: App, ledger: Ledger) -> None:
     second.agg(groups="size", sum=("total", "sum"), most=("total", "max"), name="then").to_topic("chain")
 
 
-def _expect_chained(given: Input, ledger: Ledger) -> list[Output]:
+def _expect_chained(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
     first = windowed(
-        source(given, ["clicks"]), ["user"], TUMBLING, {"n": ("amount", "size"), "total": ("amount", "sum")}
+        source(given, ["clicks"], flush=flush),
+        ["user"],
+        TUMBLING,
+        {"n": ("amount", "size"), "total": ("amount", "sum")},
     )
     second = windowed(first.items.repartitioned(), ["n"], CHAIN, CHAINED)
     return [
-        FinalWindows("totals", ["user"], first, own_times=True),
+        FinalWindows("totals", ["user"], first, own_times=not flush),
         LateRows("late", first),
         FinalWindows("chain", ["n"], second, own_times=False),
         DeadLetters(DEAD, given),
@@ -168,11 +179,11 @@ def _union(app: App, ledger: Ledger) -> None:
     totals.late.to_topic("late")
 
 
-def _expect_union(given: Input, ledger: Ledger) -> list[Output]:
-    answer = windowed(source(given, ["clicks", "taps"]), ["user"], TUMBLING, RIGHT)
+def _expect_union(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
+    answer = windowed(source(given, ["clicks", "taps"], flush=flush), ["user"], TUMBLING, RIGHT)
     return [
         Echo("echo", given, "taps"),
-        FinalWindows("totals", ["user"], answer, own_times=True),
+        FinalWindows("totals", ["user"], answer, own_times=not flush),
         LateRows("late", answer),
         DeadLetters(DEAD, given),
     ]
@@ -186,8 +197,8 @@ def _changes(app: App, ledger: Ledger) -> None:
     moved.agg(**AGGREGATIONS, rows="size", name="moved", emit="changes").to_topic("pages")
 
 
-def _expect_changes(given: Input, ledger: Ledger) -> list[Output]:
-    stream = source(given, ["clicks"])
+def _expect_changes(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
+    stream = source(given, ["clicks"], flush=flush)
     own = windowed(stream, ["user"], HOPPING, RIGHT)
     moved = windowed(stream.repartitioned(), ["page"], TUMBLING, RIGHT)
     return [
@@ -211,8 +222,8 @@ def _batches(app: App, ledger: Ledger) -> None:
     totals.for_each_batch(take_totals, name="sums")
 
 
-def _expect_batches(given: Input, ledger: Ledger) -> list[Output]:
-    answer = windowed(source(given, ["clicks"]), ["user"], TUMBLING, {"n": ("amount", "size")})
+def _expect_batches(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
+    answer = windowed(source(given, ["clicks"], flush=flush), ["user"], TUMBLING, {"n": ("amount", "size")})
     rows: list[object] = [row.id for rows in given.values() for row in rows if row.time is not None]
     totals: list[object] = [(user, start, found["n"]) for (user, start), found in answer.closed.items()]
     return [Batches(ledger, {"rows": rows, "totals": totals}), DeadLetters(DEAD, given)]
@@ -227,12 +238,70 @@ def _idle(app: App, ledger: Ledger) -> None:
         totals.late.to_topic(f"late-{out}")
 
 
-def _expect_idle(given: Input, ledger: Ledger) -> list[Output]:
+def _expect_idle(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
     found: list[Output] = [DeadLetters(DEAD, given)]
     for key, out in (("user", "users"), ("page", "pages")):
-        account = Account.of(source(given, ["clicks"]))
+        account = Account.of(source(given, ["clicks"], flush=flush))
         found += [ClosedOnce(out, key, account), LateOnce(f"late-{out}", account)]
     return found
+
+
+def _spread(state: pd.DataFrame, batch: pd.DataFrame) -> pd.DataFrame:
+    amounts = batch["amount"].fillna(0).astype("int64")
+    groups = amounts.groupby(batch["group"])
+    return state.assign(
+        seen=state["seen"].add(groups.size(), fill_value=0).astype("int64"),
+        total=state["total"].add(groups.sum(), fill_value=0).astype("int64"),
+    )
+
+
+SPREAD: Final = Aggregate(
+    columns=["amount"],
+    init={"seen": 0, "total": 0},
+    update=_spread,
+    merge=lambda left, right: left + right,
+    finish=lambda state: state["total"] * 1_000 + state["seen"],
+    type="int64",
+)
+"""An aggregate of one's own: the sum and the number of rows, in one number."""
+
+
+def _everything(app: App, ledger: Ledger) -> None:
+    """As many kinds of steps at once as fit on a page, in four sub-topologies."""
+
+    def take(frame: pd.DataFrame, batch_id: str) -> None:
+        ledger.take("rows", batch_id, frame["id"].tolist())
+
+    clicks = app.topic("clicks", SCHEMA, event_time="ts", key="user")
+    taps = app.topic("taps", SCHEMA, event_time="ts", key="user")
+    both = clicks.union(taps)
+    both.for_each_batch(take, name="rows")
+    both.groupby("user").agg(rows="size", total=("amount", "sum"), name="users").to_topic("users")
+    hops = both.groupby("page").window(hopping("10s", "5s", grace="2s"))
+    hopped = hops.agg(rows="size", own=SPREAD, total=("amount", "sum"), name="hops")
+    hopped.to_topic("totals")
+    hopped.late.to_topic("late")
+    hopped.late.groupby("user").agg(rows="size", name="latecomers").to_topic("pages")
+    then = hopped.groupby("rows").window(tumbling("20s", grace="1s"))
+    then.agg(groups="size", sum=("total", "sum"), most=("total", "max"), name="then").to_topic("chain")
+
+
+def _expect_everything(given: Input, ledger: Ledger, *, flush: bool) -> list[Output]:
+    stream = source(given, ["clicks", "taps"], flush=flush)
+    count_and_sum: Aggregations = {"rows": ("amount", "size"), "total": ("amount", "sum")}
+    hopped = windowed(stream.repartitioned(), ["page"], HOPPING, {**count_and_sum, "own": ("amount", "spread")})
+    latecomers = table(Stream(hopped.late_items), ["user"], {"rows": ("amount", "size")})
+    then = windowed(hopped.items.repartitioned(), ["rows"], CHAIN, CHAINED)
+    rows: list[object] = [row.id for rows in given.values() for row in rows if row.time is not None]
+    return [
+        Batches(ledger, {"rows": rows}),
+        Changes("users", ["user"], table(stream, ["user"], count_and_sum)),
+        FinalWindows("totals", ["page"], hopped, own_times=False),
+        LateRows("late", hopped),
+        Changes("pages", ["user"], latecomers),
+        FinalWindows("chain", ["rows"], then, own_times=False),
+        DeadLetters(DEAD, given),
+    ]
 
 
 CASES: Final[Mapping[str, Case]] = {
@@ -240,13 +309,15 @@ CASES: Final[Mapping[str, Case]] = {
     "hopping": Case(build=_hopping, expect=_expect_hopping, outputs={"totals": 2, "late": 1}),
     "partials": Case(
         build=_partials,
-        expect=lambda given, _ledger: _expect_repartitioned(given, RIGHT),
+        expect=lambda given, _ledger, *, flush: _expect_repartitioned(given, RIGHT, flush=flush),
         flavour=Flavour(keyed=False),
         outputs={"totals": 2, "late": 1},
     ),
     "rows": Case(
         build=_rows,
-        expect=lambda given, _ledger: _expect_repartitioned(given, {**RIGHT, "users": ("user", "nunique")}),
+        expect=lambda given, _ledger, *, flush: _expect_repartitioned(
+            given, {**RIGHT, "users": ("user", "nunique")}, flush=flush
+        ),
         flavour=Flavour(keyed=False, kafka_time=True),
         outputs={"totals": 2, "late": 1},
     ),
@@ -260,6 +331,12 @@ CASES: Final[Mapping[str, Case]] = {
     ),
     "changes": Case(build=_changes, expect=_expect_changes, outputs={"users": 2, "pages": 1}),
     "batches": Case(build=_batches, expect=_expect_batches, outputs={}),
+    "everything": Case(
+        build=_everything,
+        expect=_expect_everything,
+        flavour=Flavour(topics=("clicks", "taps"), rows_max=16),
+        outputs={"users": 2, "totals": 2, "late": 1, "pages": 1, "chain": 1},
+    ),
     "idle": Case(
         build=_idle,
         expect=_expect_idle,

@@ -17,6 +17,7 @@ from streamframe.core.ids import TopicPartition
 from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.testing.memory_broker import Fate
 from streamframe.testing.sim.calm import calm_down
+from streamframe.testing.sim.endings import end_badly
 from streamframe.testing.sim.faults import Faults, ProcessDied
 from streamframe.testing.sim.outputs import Violation
 from streamframe.testing.sim.plan import FaultPlan, draw_plan
@@ -69,13 +70,15 @@ def run(seed: int, *, keep_trace: bool = False, program: str | None = None) -> O
         program: Use this topology instead of the one that the seed draws.
     """
     rng = random.Random(seed)  # noqa: S311 - chance that can be repeated is the point
-    plan = draw_plan(rng, [program] if program else list(CASES))
+    plan = draw_plan(rng, [program] if program else list(CASES), steady=[n for n, c in CASES.items() if c.silence])
     trace = Trace(keep=keep_trace)
     simulation = Simulation(rng, plan, trace)
     failure = None
     try:
         simulation.unsafe_phase()
         calm_down(simulation.world)
+        if simulation.plan.ending:
+            end_badly(simulation.world, simulation.plan.ending)
     except Violation as violation:
         failure = str(violation)
     except Exception:
@@ -101,7 +104,7 @@ class Simulation:
         topology, _app, ledger = compiled(plan.program)
         ledger.clear()
         given = draw_input(rng, case.flavour, plan.partitions)
-        self.outputs = case.expect(given, ledger)
+        self.outputs = case.expect(given, ledger, flush=plan.bounded is True)
         self.world = World(
             rng,
             plan,
@@ -144,6 +147,12 @@ class Simulation:
 
     def unsafe_phase(self) -> None:
         """Anything may go wrong."""
+        if self.plan.bounded is not None:
+            # "Now" is when a worker asks; that all of them mean the same is what a bounded run is about.
+            for place, count in self.world.waiting().items():
+                self.world.feed(place, count)
+            for producer, tp in self.world.broker.waiting_markers():
+                self.world.broker.write_marker(producer, tp)
         for slot in range(self.plan.workers):
             self.world.start(slot)
         for _ in range(self.plan.turns):
@@ -229,7 +238,7 @@ class Simulation:
 
     def _start(self) -> None:
         taken = {process.slot for process in self.world.alive}
-        free = [slot for slot in range(self.plan.workers) if slot not in taken]
+        free = [slot for slot in range(self.plan.workers) if slot not in taken and slot not in self.world.finished]
         if free:
             self.world.start(self.rng.choice(free))
 

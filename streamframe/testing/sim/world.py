@@ -96,7 +96,7 @@ class World:
         self.given = given
         self.outputs = outputs
         self.settings = Settings(
-            commit=CommitSettings(changed_bytes_max=plan.changed_bytes_max),
+            commit=CommitSettings(guarantee=plan.guarantee, changed_bytes_max=plan.changed_bytes_max),
             state=StateSettings(memory=plan.state_memory),
             telemetry=TelemetrySettings(interval=1 << 60),
         )
@@ -120,6 +120,10 @@ class World:
         self.started = 0
         self.ended: dict[str, int] = {}
         self.held_back = HELD_BACK if plan.last_restart else 0
+        self.finished: dict[int, None] = {}
+        self.tolerant: Callable[[StreamFrameError], object] | None = None
+        for output in outputs:
+            output.repeats = plan.guarantee == "at_least_once"
         self.wait_for: Callable[[str, Sequence[TopicPartition]], None] = lambda _process, _partitions: None
         self._layout = Layout(page_rows=plan.page_rows, rotate_rows=min(plan.page_rows, 512))
         faults.killed = self._is_killed
@@ -179,8 +183,15 @@ class World:
         machine = machine or self.machines[slot % len(self.machines)]
         self.trace.note(f"start {name} as w{slot} on {machine.name}")
         log = SimLog(
-            self.broker, self.group, process=name, identity=f"w{slot}", faults=self.faults, chooser=self._choose
+            self.broker,
+            self.group,
+            process=name,
+            identity=f"w{slot}",
+            faults=self.faults,
+            chooser=self._choose,
         )
+        log.inside = frozenset(self.inputs) if self.plan.guarantee == "at_least_once" else None
+        log.instance = f"w{slot}" if self.plan.static else ""
         log.restore_slice = self.plan.restore_slice
         log.late_requests = self.late_requests
         log.purged = self.invariants.purge
@@ -193,6 +204,8 @@ class World:
             settings=self.settings,
             partition_counts=self.sizes.partition_counts,
             task_counts=self.sizes.task_counts,
+            bounded=self.plan.bounded,
+            run_token="run",  # noqa: S106 - names a run
         )
         worker = Worker(spec, self._program_maker(log))
         worker.commit.leaving_max = self.plan.slice_rows
@@ -255,7 +268,11 @@ class World:
         kind = "" if error is None else type(error).__name__
         self.trace.note(f"  {process.name} ends {kind} {'' if error is None else error.message}")
         self.ended[kind] = self.ended.get(kind, 0) + 1
-        if error is not None and not _excusable(error):
+        if error is None and process.driver.worker.bound and process.driver.worker.bound.finished:
+            self.finished[process.slot] = None
+        if error is not None and self.tolerant is not None:
+            self.tolerant(error)
+        elif error is not None and not _excusable(error):
             raise Violation(f"ends-excused: {process.name} ends with {kind}: {error}")
         process.alive = False
         process.stores.close_all()
@@ -281,6 +298,8 @@ class World:
         """A process is gone; the disk keeps any prefix of what was not flushed."""
         if process.alive:
             process.alive = False
+            # What the client had queued may be under way, a beginning of it.
+            process.log.deliver_queued(self.rng.randint(0, process.log.queued))
             process.stores.crash(lambda unflushed: self.rng.randint(0, unflushed))
 
     def forget(self) -> None:
