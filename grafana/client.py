@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana.boards import dashboard, row
 from grafana.overview import PHASE_COLORS
 from grafana.panels import graph
-from grafana.queries import RATE, quantile
+from grafana.queries import RATE, RECENT, quantile
 
 _OF_THE_BROKER = "poll|produce|commit|restore"
 
@@ -37,26 +37,14 @@ def _traffic() -> Iterator[models.Panel]:
         "Values of the records that were processed.",
         [(f"sum by (topic) (rate(streamframe_bytes_consumed_total{RATE}))", "{{topic}}")],
         unit="Bps",
+        width=12,
     )
     yield graph(
         "Bytes out by topic",
         "Values of the records that were written, changelogs and repartition topics included.",
         [(f"sum by (topic) (rate(streamframe_bytes_produced_total{RATE}))", "{{topic}}")],
         unit="Bps",
-    )
-    yield graph(
-        "Time at the broker",
-        "Seconds per second of all workers in calls to the client. Much commit or produce: the broker is slow; much "
-        "poll: it delivers slowly.",
-        [
-            (
-                f'sum by (phase) (rate(streamframe_loop_seconds_total{{phase=~"{_OF_THE_BROKER}"}}{RATE}))',
-                "{{phase}}",
-            )
-        ],
-        unit="short",
-        stacking="normal",
-        colors={name: PHASE_COLORS[name] for name in _OF_THE_BROKER.split("|")},
+        width=12,
     )
 
 
@@ -78,10 +66,33 @@ def _commits() -> Iterator[models.Panel]:
         colors={"committed": "green", "rolled_back": "orange"},
     )
     yield graph(
+        "Stall of the loop by a commit",
+        "From the decision to commit until the loop goes on: sealing, producing, the broker, the local stores. "
+        "Meanwhile nothing is read; the share of it that is the broker is on the left.",
+        [(quantile(share, "streamframe_commit_stall_seconds"), name) for share, name in ((0.5, "p50"), (0.95, "p95"))],
+        unit="s",
+    )
+    yield graph(
+        "Time at the broker",
+        "Seconds per second of all workers in calls to the client. Much commit or produce: the broker is slow; much "
+        "poll: it delivers slowly.",
+        [
+            (
+                f'sum by (phase) (rate(streamframe_loop_seconds_total{{phase=~"{_OF_THE_BROKER}"}}{RATE}))',
+                "{{phase}}",
+            )
+        ],
+        unit="short",
+        stacking="normal",
+        colors={name: PHASE_COLORS[name] for name in _OF_THE_BROKER.split("|")},
+        width=12,
+    )
+    yield graph(
         "Age of the last commit by worker",
         "Rises while there is nothing to commit. Rising with records coming in: commits fail.",
         [("time() - max by (instance) (streamframe_last_commit_timestamp_seconds)", "{{instance}}")],
         unit="s",
+        width=12,
     )
 
 
@@ -103,6 +114,6 @@ def _group() -> Iterator[models.Panel]:
     yield graph(
         "Rebalance duration p95",
         "From a change until every task processes again, restoring included.",
-        [(quantile(0.95, "streamframe_rebalance_duration_seconds"), "rebalance")],
+        [(quantile(0.95, "streamframe_rebalance_duration_seconds", RECENT), "rebalance")],
         unit="s",
     )

@@ -20,6 +20,7 @@ from grafana.queries import (
     busy,
     consumed,
     kept_up,
+    of_workers,
     quantile,
     seconds_to_catch_up,
 )
@@ -330,7 +331,7 @@ def _fleet() -> Iterator[models.Panel]:
                 unit="percentunit",
                 steps=[(None, "green"), (0.8, "orange"), (0.95, "red")],
             ),
-            Column("Memory", f"max {by_worker} (process_resident_memory_bytes)", unit="bytes"),
+            Column("Memory", f"max {by_worker} ({of_workers('process_resident_memory_bytes')})", unit="bytes"),
             Column(
                 "Last turn",
                 f"time() - max {by_worker} (streamframe_last_progress_timestamp_seconds)",

@@ -94,7 +94,7 @@ def graph(  # noqa: PLR0913 - each is a word that its caller says
         .color_scheme(_color("palette-classic"))
         .line_width(1)
         .fill_opacity(70 if stacked else 10)
-        .show_points(words.VisibilityMode.NEVER)
+        .show_points(words.VisibilityMode.AUTO)
         .stacking(common.StackingConfig().mode(words.StackingMode(stacking)).group("A"))
         .legend(
             common.VizLegendOptions()
@@ -131,7 +131,7 @@ def bars(
         .datasource(DATASOURCE)
         .unit(unit)
         .min(0)
-        .color_scheme(_color("continuous-GrYlRd"))
+        .color_scheme(_color("fixed").fixed_color("blue"))
         .thresholds(_thresholds(QUIET))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(values=False))
         .display_mode(words.BarGaugeDisplayMode.GRADIENT)

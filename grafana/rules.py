@@ -56,6 +56,12 @@ class Alert:
         return self.full_name.lower()
 
 
+SLOW_SHARE: Final = (
+    '1 - sum by (application) (rate(streamframe_end_to_end_latency_seconds_bucket{{le=~"5([.]0)?"}}[{window}])) '
+    "/ (sum by (application) (rate(streamframe_end_to_end_latency_seconds_count[{window}])) > 0)"
+)
+"""Share of the records that took longer than 5 s, an edge of the histogram; Prometheus 3 writes its label otherwise."""
+
 RECORDINGS: Final = (
     Recording(
         name="application:streamframe_records_consumed:rate1m",
@@ -73,6 +79,14 @@ RECORDINGS: Final = (
         name="application:streamframe_end_to_end_latency_seconds:p99_5m",
         expression="histogram_quantile(0.99, sum by (application, le) "
         "(rate(streamframe_end_to_end_latency_seconds_bucket[5m])))",
+    ),
+    Recording(
+        name="application:streamframe_end_to_end_latency_seconds:slow_ratio5m",
+        expression=SLOW_SHARE.format(window="5m"),
+    ),
+    Recording(
+        name="application:streamframe_end_to_end_latency_seconds:slow_ratio1h",
+        expression=SLOW_SHARE.format(window="1h"),
     ),
     Recording(
         name="application:streamframe_transactions:rolled_back_ratio5m",
@@ -118,6 +132,15 @@ ALERTS: Final = (
         "whether it catches up and where the time goes.",
     ),
     Alert(
+        name="FarBehind",
+        expression="application_topic:streamframe_consumer_lag_seconds:max > 1200",
+        lasting="10m",
+        severity="critical",
+        summary="{{ $labels.application }} is {{ $value | humanizeDuration }} behind on {{ $labels.topic }}",
+        description="Four times as late as the warning. Results are twenty minutes old; find out whether it catches up "
+        "at all.",
+    ),
+    Alert(
         name="FallingBehind",
         expression="application_topic:streamframe_consumer_lag_seconds:max > 60 and on (application, topic) "
         "deriv(application_topic:streamframe_consumer_lag_records:sum[30m]) > 0",
@@ -147,6 +170,26 @@ ALERTS: Final = (
         "Set idle_timeout on its topic, or find out why it is silent.",
     ),
     Alert(
+        name="LatencySlo",
+        expression="application:streamframe_end_to_end_latency_seconds:slow_ratio1h > 0.0144 "
+        "and application:streamframe_end_to_end_latency_seconds:slow_ratio5m > 0.0144",
+        lasting="2m",
+        severity="warning",
+        summary="{{ $value | humanizePercentage }} of the records of {{ $labels.application }} take longer than 5 s",
+        description="The aim is 99.9 % within 5 s; at this pace a month's allowance is used up within two days. The "
+        "overview shows whether the pauses come from rebalances, commits, or work.",
+    ),
+    Alert(
+        name="NotCommitting",
+        expression="time() - max by (application, instance) (streamframe_last_commit_timestamp_seconds) > 300 "
+        "and on (application, instance) "
+        "sum by (application, instance) (rate(streamframe_records_consumed_total[5m])) > 0",
+        lasting="1m",
+        severity="critical",
+        summary="worker {{ $labels.instance }} reads but has not committed for {{ $value | humanizeDuration }}",
+        description="What it processed does not count yet, and would be read again. Its log says why commits fail.",
+    ),
+    Alert(
         name="RollingBack",
         expression="application:streamframe_transactions:rolled_back_ratio5m > 0.05",
         lasting="10m",
@@ -170,6 +213,16 @@ ALERTS: Final = (
         severity="warning",
         summary="{{ $labels.application }} sets records aside in {{ $labels.operator }}",
         description="Somebody writes what the program cannot use. `streamframe dead-letters show` says where and why.",
+    ),
+    Alert(
+        name="ManyDeadLetters",
+        expression="sum by (application) (rate(streamframe_dead_letters_total[10m])) "
+        "/ (sum by (application) (rate(streamframe_rows_in_total[10m])) > 0) > 0.01",
+        lasting="5m",
+        severity="critical",
+        summary="{{ $value | humanizePercentage }} of the records of {{ $labels.application }} are set aside",
+        description="Not a stray record: a writer has changed its format, or the program is wrong. Results lack these "
+        "records until they are replayed.",
     ),
     Alert(
         name="DroppingLate",
@@ -196,6 +249,32 @@ ALERTS: Final = (
         summary="worker {{ $labels.instance }} has been restoring for a quarter of an hour",
         description="Its partitions stand still meanwhile. Keep the state directory over restarts, so that only the "
         "rest of the changelog has to be read.",
+    ),
+    Alert(
+        name="StateDisk",
+        expression='predict_linear(kubelet_volume_stats_available_bytes{persistentvolumeclaim=~"state-.*"}[6h], '
+        "24 * 3600) < 0",
+        lasting="1h",
+        severity="warning",
+        summary="volume {{ $labels.persistentvolumeclaim }} is full within a day",
+        description="At the growth of the last six hours. A full disk stops the worker. Needs the metrics of the "
+        "kubelet; on hosts, watch the file system of state.directory.",
+    ),
+    Alert(
+        name="Restarting",
+        expression="increase(streamframe_supervisor_restarts_total[15m]) > 3",
+        lasting="0m",
+        severity="warning",
+        summary="workers of {{ $labels.application }} at {{ $labels.instance }} are restarted again and again",
+        description="They crash or hang. Nothing is lost, but after 60 restarts within ten minutes the run ends.",
+    ),
+    Alert(
+        name="WorkersMissing",
+        expression="streamframe_supervisor_workers - streamframe_supervisor_workers_alive > 0",
+        lasting="2m",
+        severity="critical",
+        summary="{{ $value }} workers of {{ $labels.application }} at {{ $labels.instance }} give no sign of life",
+        description="The supervisor kills and restarts them after two minutes of silence; they do not come back.",
     ),
     Alert(
         name="MixedRevisions",

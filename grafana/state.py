@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.boards import dashboard, row
 from grafana.panels import Column, graph, listing, number
-from grafana.queries import RATE, quantile
+from grafana.queries import RATE, RECENT, of_workers, quantile
 
 _REMAINING = "streamframe_restore_remaining_records"
 
@@ -123,8 +123,8 @@ def _recovery() -> Iterator[models.Panel]:
         "How long partitions stand still, p95",
         "When they move: rebalances restore what the new owner lacks.",
         [
-            (quantile(0.95, "streamframe_restore_duration_seconds"), "restore"),
-            (quantile(0.95, "streamframe_rebalance_duration_seconds"), "rebalance"),
+            (quantile(0.95, "streamframe_restore_duration_seconds", RECENT), "restore"),
+            (quantile(0.95, "streamframe_rebalance_duration_seconds", RECENT), "rebalance"),
         ],
         unit="s",
     )
@@ -148,18 +148,18 @@ def _processes() -> Iterator[models.Panel]:
     yield graph(
         "Memory by worker",
         "Resident memory: interpreter, batches, tables, RocksDB. Near the limit of the container: lower state.memory.",
-        [("process_resident_memory_bytes", "{{instance}}")],
+        [(of_workers("process_resident_memory_bytes"), "{{instance}}")],
         unit="bytes",
     )
     yield graph(
         "Processor by worker",
         "1 is a whole core; a worker cannot use much more.",
-        [(f"rate(process_cpu_seconds_total{RATE})", "{{instance}}")],
+        [(of_workers(f"rate(process_cpu_seconds_total{RATE})"), "{{instance}}")],
         unit="short",
     )
     yield graph(
         "Open files by worker",
         "Rising for ever: a leak.",
-        [("process_open_fds", "{{instance}}")],
+        [(of_workers("process_open_fds"), "{{instance}}")],
         unit="short",
     )

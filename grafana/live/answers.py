@@ -38,9 +38,14 @@ def asked(expression: str, scrape_seconds: float, step: float = 0.0) -> str:
     return expression
 
 
+def step_seconds(scrape_seconds: float, start: float, end: float) -> float:
+    """Return the distance of the points of a graph."""
+    return max(scrape_seconds, (end - start) // POINTS_MAX)
+
+
 def answer(prometheus: Prometheus, panel: Panel, *, scrape_seconds: float, start: float, end: float) -> list[Panel]:
     """Return for each query of a panel its letter, its legend and what Prometheus says."""
-    step = max(scrape_seconds, (end - start) // POINTS_MAX)
+    step = step_seconds(scrape_seconds, start, end)
     answers = []
     for target in panel["targets"]:
         query = asked(target["expr"], scrape_seconds, step)
@@ -50,18 +55,17 @@ def answer(prometheus: Prometheus, panel: Panel, *, scrape_seconds: float, start
 
 
 def numbers(answers: list[Panel]) -> list[float]:
-    """Return the values of all samples of a panel's answers."""
-    return [
+    """Return the values of all samples of answers; a quantile of nothing is none."""
+    found = [
         float(value)
         for each in answers
         for series in each["result"]
         for _, value in (series["values"] if "values" in series else [series["value"]])
     ]
+    return [value for value in found if not math.isnan(value)]
 
 
 def is_sane(unit: str, values: list[float]) -> bool:
-    """Tell whether there are values and all of them can be: finite, not negative, no share of ten thousand percent."""
-    if not values:
-        return False
+    """Tell whether all values can be: finite, not negative, no share of ten thousand percent."""
     most = 100.0 if unit == "percentunit" else math.inf
-    return all(math.isfinite(value) and -1e-6 <= value <= most for value in values)
+    return all(math.isfinite(value) and -1e-3 <= value <= most for value in values)

@@ -14,8 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -84,6 +86,28 @@ class Replica:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
+
+
+@contextmanager
+def little_time(replica: Replica, when: Callable[[], bool]) -> Iterator[None]:
+    """Give a replica a tenth of a processor from the moment ``when`` it is asked for until the end of ``with``."""
+    done = Event()
+
+    def take_turns() -> None:
+        while not when() and not done.wait(0.002):
+            pass
+        while not done.wait(0.02):
+            os.killpg(replica.process.pid, signal.SIGSTOP)
+            done.wait(0.2)
+            os.killpg(replica.process.pid, signal.SIGCONT)
+
+    turns = Thread(target=take_turns)
+    turns.start()
+    try:
+        yield
+    finally:
+        done.set()
+        turns.join()
 
 
 class Stack:
@@ -173,7 +197,7 @@ class Stack:
 
     def translated(self, words: Sequence[Any]) -> list[str]:
         """Return words of a container as those of a process."""
-        programs = {"streamframe": [sys.executable, "-m", "streamframe.cli.main"], "python": [sys.executable]}
+        programs = {"streamframe": [sys.executable, "-m", "streamframe"], "python": [sys.executable]}
         plain = [self._here(str(word)) for word in words]
         return [*programs.get(plain[0], [plain[0]]), *plain[1:]]
 

@@ -1,12 +1,16 @@
 """Rules are what their source makes, ask for nothing that does not exist, and lead to a runbook."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
+from grafana.boards import as_json
+from grafana.dashboards import DASHBOARDS
 from grafana.rules import ALERTS, FILE, RECORDINGS, rules_text
+from streamframe.cli.main import build_parser, command_modules
 from tests.dashboards.queries import labels_of, result_labels, selectors
 
 RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks.md"
@@ -49,3 +53,46 @@ def test_every_runbook_belongs_to_an_alert():
 def test_texts_of_an_alert_name_labels_that_its_expression_keeps(alert):
     used = set(re.findall(r"\$labels\.(\w+)", alert.summary + alert.description))
     assert used <= result_labels(alert.expression)
+
+
+# -- runbooks ----------------------------------------------------------------------------------------
+
+TEXT = RUNBOOKS.read_text()
+PARTS = {part.split("\n", 1)[0]: part for part in TEXT.split("\n## ")[1:]}
+REFERENCE = (RUNBOOKS.parent / "configuration.md").read_text()
+COMMANDS = sorted(set(re.findall(r"`(streamframe [^`]+)`", TEXT)))
+TITLES = {
+    title
+    for make in DASHBOARDS.values()
+    for panel in as_json(make())["panels"]
+    for title in (
+        panel["title"],
+        *(panel["transformations"][1]["options"]["renameByName"].values() if panel["type"] == "table" else ()),
+    )
+}
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_a_runbook_says_when_it_fires_how_to_see_it_and_what_to_do(alert):
+    part = PARTS[alert.full_name]
+    assert f"*{alert.severity}, after {alert.lasting}.*" in part
+    assert "\n**See it.** " in part
+    assert "\n1. " in part
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_panels_and_columns_that_a_runbook_names_exist(alert):
+    named = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", PARTS[alert.full_name]))
+    assert named - {"Fenced"} <= TITLES | {each.full_name for each in ALERTS}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_a_runbook_is_one(command):
+    parsed, unknown = build_parser().parse_known_args(shlex.split(command)[1:])
+    assert parsed.command in command_modules()
+    assert not unknown
+
+
+def test_runbooks_name_settings_that_exist():
+    for name in re.findall(r"`((?:kafka|commit|state|limits|telemetry)\.\w+)`", TEXT):
+        assert name in REFERENCE, name
