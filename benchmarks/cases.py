@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks import oracles
-from benchmarks.workload import Workload
 
-RECORDS_PER_SECOND = 40_000 / 3
-"""Of event time. The same for all sizes, so that a larger input closes as many more windows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """A kind of input, to be made in several sizes."""
-
-    users: int = 10_000
-    skew: float = 0.0
-
-    def workload(self, records: int) -> Workload:
-        return Workload(
-            records=records, users=self.users, skew=self.skew, span_s=max(30, round(records / RECORDS_PER_SECOND))
-        )
-
-
-INPUTS = {
-    "uniform": Input(),
-    "zipf": Input(skew=1.0),
-    "million": Input(users=1_000_000),
-}
+PROGRAM = str(Path(__file__).parent / "programs.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +16,10 @@ class Case:
 
     Attributes:
         title: For people.
-        program: Name in ``programs.PROGRAMS``.
-        input: Name in ``INPUTS``.
+        program: Name of a program in ``file``.
+        file: What is run.
+        input: Name in ``inputs.INPUTS``.
+        partitions: Of the input topic.
         oracle: Judges the output.
         target: Processor seconds per million records that the pure path should not exceed.
         native_target: The same with the native path.
@@ -48,6 +29,8 @@ class Case:
     program: str
     oracle: oracles.Oracle
     input: str = "uniform"
+    file: str = PROGRAM
+    partitions: int = 4
     target: float | None = None
     native_target: float | None = None
 

@@ -34,6 +34,8 @@ class Launch:
         guarantee: ``exactly_once`` or ``at_least_once``.
         state_memory: Bytes of state that a worker may hold.
         telemetry_ms: Milliseconds between snapshots.
+        http: Serve metrics and a status page.
+        targets_file: Where the addresses of the workers are written.
         limits: Further fields of ``Limits``.
         producer: Further properties of the producer.
     """
@@ -49,6 +51,8 @@ class Launch:
     guarantee: str = "exactly_once"
     state_memory: int = StateSettings().memory
     telemetry_ms: int = 1_000
+    http: bool = True
+    targets_file: str = ""
     limits: dict[str, int] = field(default_factory=dict)
     producer: dict[str, str] = field(default_factory=dict)
 
@@ -58,7 +62,9 @@ class Launch:
             commit=CommitSettings(interval=self.commit_ms * MILLISECOND, guarantee=self.guarantee),  # type: ignore[arg-type]
             state=StateSettings(directory=self.state, memory=self.state_memory),
             limits=Limits(**self.limits),
-            telemetry=TelemetrySettings(interval=self.telemetry_ms * MILLISECOND),
+            telemetry=TelemetrySettings(
+                interval=self.telemetry_ms * MILLISECOND, http=self.http, targets_file=self.targets_file
+            ),
         )
 
     def text(self) -> str:

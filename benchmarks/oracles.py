@@ -112,7 +112,7 @@ def passed_rows(frame: pd.DataFrame, partition: pd.Series, got: pd.DataFrame) ->
     rows = frame.assign(amount=frame["cents"] / 100)
     rows = rows[rows["amount"] >= 25]
     want = named(rows[["user", "page", "country", "ts"]].assign(cost=rows["amount"] * 1.19))
-    return _as_bags(got, want, ["user", "page", "country", "ts", "cost"])
+    return compare_bags(got, want, ["user", "page", "country", "ts", "cost"])
 
 
 def scored_rows(frame: pd.DataFrame, partition: pd.Series, got: pd.DataFrame) -> Verdict:
@@ -120,7 +120,7 @@ def scored_rows(frame: pd.DataFrame, partition: pd.Series, got: pd.DataFrame) ->
     rows = named(frame[["user", "country", "ts"]].assign(amount=frame["cents"] / 100))
     local = rows["country"].isin(["DE", "FR"])
     want = rows.assign(score=(rows["amount"] - 50.0).clip(lower=0.0) * local + 1.0, big=rows["amount"] > 90.0)
-    return _as_bags(got, want, ["user", "country", "ts", "amount", "score", "big"])
+    return compare_bags(got, want, ["user", "country", "ts", "amount", "score", "big"])
 
 
 def own_aggregates(frame: pd.DataFrame, partition: pd.Series, got: pd.DataFrame) -> Verdict:
@@ -168,7 +168,7 @@ def _last_changes(got: pd.DataFrame, want: pd.DataFrame, index: list[str]) -> Ve
     )
 
 
-def _as_bags(got: pd.DataFrame, want: pd.DataFrame, columns: list[str]) -> Verdict:
+def compare_bags(got: pd.DataFrame, want: pd.DataFrame, columns: list[str]) -> Verdict:
     """Compare rows that have no key: sorted, side by side."""
     if len(got) != len(want):
         short = max(0, len(want) - len(got))

@@ -114,6 +114,11 @@ class Measured:
         self.sample()
         return self._usage(time.monotonic() - self.started, self.cpu())
 
+    def go_on(self, seconds: float) -> None:
+        """Let it run for some more time."""
+        limit = time.monotonic() - self.started + seconds
+        self.until(lambda: time.monotonic() - self.started > limit, limit + 60.0)
+
     def cpu(self) -> float:
         """Return the processor seconds of the living processes of the tree and of their dead children."""
         total = 0.0

@@ -7,6 +7,8 @@ import pandas as pd
 import streamframe as sf
 
 WINDOW, GRACE = "10s", "2s"
+COLUMNS = ("user", "ts", "amount", "country", "page", "category")
+AGGREGATES = ("sum", "count", "min", "max", "mean", "first", "last", "std")
 STATISTICS = {
     "n": ("amount", "count"),
     "total": ("amount", "sum"),
@@ -74,6 +76,17 @@ def own_aggregate(clicks):
     return clicks.groupby("user").window(sf.tumbling(WINDOW, grace=GRACE)).agg(energy=energy, name="totals")
 
 
+def columns(count):
+    """Pass on the first columns: what each one costs, in and out."""
+    return lambda clicks: clicks.select(*COLUMNS[:count])
+
+
+def aggregates(count):
+    """The first of some aggregates of one column."""
+    chosen = {name: ("amount", name) for name in AGGREGATES[:count]}
+    return lambda clicks: clicks.groupby("user").window(sf.tumbling(WINDOW, grace=GRACE)).agg(**chosen, name="totals")
+
+
 def live_state(clicks):
     """A window that does not close: every key stays in the state."""
     return clicks.groupby("user").window(sf.tumbling("1d", grace="1h")).agg(**STATISTICS, name="totals")
@@ -108,6 +121,8 @@ PROGRAMS = {
     "many-windows": many_windows,
     "latency-changes": latest_sent,
     "latency-map": passed_on,
+    **{f"columns-{count}": columns(count) for count in range(1, len(COLUMNS) + 1)},
+    **{f"aggregates-{count}": aggregates(count) for count in range(1, len(AGGREGATES) + 1)},
 }
 
 if "BENCH_APP" in os.environ:

@@ -28,6 +28,7 @@ from streamframe.operators.program import Program, TaskContext
 BATCH = 5_000
 BATCHES = 60
 WARM_UP = 10
+BETWEEN_COMMITS = 25 * BATCH
 PLACE = TopicPartition("clicks", 0)
 
 
@@ -68,27 +69,35 @@ def records(users: int = 10_000) -> tuple[list[bytes], list[bytes]]:
     return values, [b"u%06d" % user for user in frame["user"].tolist()]
 
 
-def program_stages(name: str, values: list[bytes], keys: list[bytes]) -> dict[str, float]:
-    """Return the time of each step per record, and that of closing and sealing per record."""
+def program_stages(name: str, values: list[bytes], keys: list[bytes], size: int = BATCH) -> dict[str, float]:
+    """Return the time of each step per record, and that of closing and sealing per record.
+
+    Args:
+        name: A program in ``programs``.
+        values: Values of the records.
+        keys: Keys of the records.
+        size: Records of a batch.
+    """
     program = _program(name)
     steps: dict[str, int] = {}
     sealing = 0
     rows_out = 0
-    for number in range(BATCHES + WARM_UP):
-        part = slice(number * BATCH, (number + 1) * BATCH)
+    first = WARM_UP * BATCH
+    for start in range(0, len(values), size):
+        part = slice(start, min(start + size, len(values)))
         batch = ListBatch(PLACE, values=values[part], keys=keys[part], offsets=np.arange(part.start, part.stop))
         produced = program.process(batch, 0)
         # About as many records as between two commits.
-        due = number % 25 == 24
+        due = (start + size) // BETWEEN_COMMITS > start // BETWEEN_COMMITS
         before = _thread_micros()
         sealed = program.seal(0) if due else None
-        if number < WARM_UP:
+        if start < first:
             continue
         sealing += _thread_micros() - before
         for step, micros in produced.micros.items():
             steps[step] = steps.get(step, 0) + micros
         rows_out += sum(map(len, produced.outputs)) + (sum(map(len, sealed.outputs)) if sealed else 0)
-    count = BATCH * BATCHES
+    count = len(values) - first
     return {
         **{_stage_name(step): round(1_000 * micros / count, 1) for step, micros in steps.items()},
         "close, emit, encode, seal": round(1_000 * sealing / count, 1),

@@ -50,7 +50,7 @@ Runner = Callable[[World, Case, InputTopic, str], tuple[Usage, float]]
 def run_engine(world: World, case: Case, source: InputTopic, output: str, *, workers: int = 1) -> tuple[Usage, float]:
     """Run StreamFrame to the end of the input."""
     name = output.removeprefix("out-")
-    launch = world.launch(name, workers=workers, telemetry_ms=250)
+    launch = world.launch(name, program=case.file, workers=workers, telemetry_ms=250)
     engine = world.engine(name, launch, program=case.program, source=source.topic, output=output)
     with engine as running:
         usage = running.to_end(RUN_SECONDS_MAX)
@@ -77,7 +77,7 @@ def measure(world: World, name: str, case: Case, sizes: Sizes, runner: Runner) -
 
 def one_run(world: World, name: str, case: Case, records: int, runner: Runner) -> Run:
     """Run once, and compare the output with the oracle."""
-    source = world.input(case.input, records)
+    source = world.input(case.input, records, case.partitions)
     output = world.create("out-" + world.next_name(name))
     neighbours, before = Neighbours(), world.own_cpu()
     usage, pause_ms = runner(world, case, source, output)

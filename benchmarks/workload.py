@@ -7,6 +7,7 @@ order by up to ``disorder_ms``. Equal seeds give equal records.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,12 +65,27 @@ class Workload:
         return np.searchsorted(cumulated, rng.random(self.records) * cumulated[-1])
 
 
-def produce(bootstrap: str, topic: str, frame: pd.DataFrame, *, partitions: int) -> pd.Series:
-    """Write the records, keyed by user; return the partition of each record.
+Record = tuple[str, str | None, int]
+"""Value, key (or none) and partition."""
 
-    The partition is chosen here, as ``user % partitions``, so that the oracle knows the order of the
-    records of each partition without reading them back.
+
+def click_records(frame: pd.DataFrame, target: pd.Series) -> Iterator[Record]:
+    """Yield the records of a workload.
+
+    The partition is chosen by the caller, so that the oracle knows the order of the records of each partition
+    without reading them back.
     """
+    columns = (frame[name].tolist() for name in ("user", "page", "cents", "country", "category", "ts"))
+    for user, page, cents, country, category, ts, partition in zip(*columns, target.tolist(), strict=True):
+        value = (
+            f'{{"user":"u{user:06d}","page":"/p/{page}","amount":{cents / 100},'
+            f'"country":"{COUNTRIES[country]}","category":"c{category}","ts":{ts}}}'
+        )
+        yield value, f"u{user:06d}", partition
+
+
+def write(bootstrap: str, topic: str, made: Iterable[Record]) -> None:
+    """Write records, each partition in their order."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -79,18 +95,10 @@ def produce(bootstrap: str, topic: str, frame: pd.DataFrame, *, partitions: int)
             "enable.idempotence": True,
         }
     )
-    target = (frame["user"] % partitions).astype("int64")
-    columns = (frame[name].tolist() for name in ("user", "page", "cents", "country", "category", "ts"))
-    for number, (user, page, cents, country, category, ts, partition) in enumerate(
-        zip(*columns, target.tolist(), strict=True)
-    ):
-        value = (
-            f'{{"user":"u{user:06d}","page":"/p/{page}","amount":{cents / 100},'
-            f'"country":"{COUNTRIES[country]}","category":"c{category}","ts":{ts}}}'
-        )
+    for number, (value, key, partition) in enumerate(made):
         while True:
             try:
-                producer.produce(topic, value, f"u{user:06d}", partition)
+                producer.produce(topic, value, key, partition)
                 break
             except BufferError:
                 producer.poll(0.05)
@@ -98,7 +106,6 @@ def produce(bootstrap: str, topic: str, frame: pd.DataFrame, *, partitions: int)
             producer.poll(0)
     left = producer.flush(120)
     assert left == 0, f"{left} records were not written"
-    return target
 
 
 def tumbling_totals(

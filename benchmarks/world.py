@@ -16,15 +16,13 @@ import psutil
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from benchmarks.cases import INPUTS
+from benchmarks.cases import PROGRAM
+from benchmarks.inputs import INPUTS
 from benchmarks.launcher import Launch
 from benchmarks.machine import Cores, cores
 from benchmarks.processes import Measured, python
-from benchmarks.workload import Workload, produce
 from streamframe.broker import BrokerSpec, ConsoleProgress, LocalCluster
 
-HERE = Path(__file__).parent
-PROGRAM = str(HERE / "programs.py")
 EXTERNAL = "STREAMFRAME_TEST_BOOTSTRAP"
 PARTITIONS = 4
 CREATE_SECONDS_MAX = 30.0
@@ -35,7 +33,6 @@ class InputTopic:
     """A topic that holds a workload."""
 
     topic: str
-    workload: Workload
     frame: pd.DataFrame = field(repr=False)
     partition: pd.Series = field(repr=False)
 
@@ -46,7 +43,7 @@ class World:
     def __init__(self) -> None:
         self.cores: Cores = cores()
         self.place = Path(tempfile.mkdtemp(prefix="streamframe-bench-"))
-        self._inputs: dict[tuple[str, int], InputTopic] = {}
+        self._inputs: dict[tuple[str, int, int], InputTopic] = {}
         self._number = 0
         self._cluster: LocalCluster | None = None
 
@@ -110,15 +107,14 @@ class World:
         logs = self._cluster.data_dir.glob(f"**/{prefix}*/*.log")
         return sum(file.stat().st_size for file in logs)
 
-    def input(self, kind: str, records: int) -> InputTopic:
+    def input(self, kind: str, records: int, partitions: int = PARTITIONS) -> InputTopic:
         """Return a topic with so many records of a kind; it is filled once."""
-        key = (kind, records)
+        key = (kind, records, partitions)
         if key not in self._inputs:
-            workload = INPUTS[kind].workload(records)
-            frame = workload.frame()
-            topic = self.create(f"input-{kind}-{records}")
-            partition = produce(self.bootstrap, topic, frame, partitions=PARTITIONS)
-            self._inputs[key] = InputTopic(topic=topic, workload=workload, frame=frame, partition=partition)
+            wanted = INPUTS[kind]
+            topic = self.create(f"input-{kind}-{records}-{partitions}", partitions, **wanted.settings)
+            frame, partition = wanted.fill(self.bootstrap, topic, records, partitions)
+            self._inputs[key] = InputTopic(topic=topic, frame=frame, partition=partition)
         return self._inputs[key]
 
     def next_name(self, what: str) -> str:
@@ -130,12 +126,8 @@ class World:
         """Return a launch with its own state directory and events file."""
         place = self.place / name
         place.mkdir(exist_ok=True)
-        return Launch(
-            program=PROGRAM,
-            bootstrap=self.bootstrap,
-            state=str(place / "state"),
-            **({"events": str(place / "events.jsonl")} | fields),
-        )
+        given = {"program": PROGRAM, "state": str(place / "state"), "events": str(place / "events.jsonl")}
+        return Launch(bootstrap=self.bootstrap, **(given | fields))
 
     def engine(self, name: str, launch: Launch, *, program: str, source: str, output: str) -> Measured:
         """Return the engine, ready to be started on its core."""

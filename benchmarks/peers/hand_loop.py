@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 import msgspec
 import pandas as pd
@@ -16,9 +17,10 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from benchmarks.cases import Case
 from benchmarks.processes import Measured, Usage, python
+from benchmarks.programs import scored
 from benchmarks.world import InputTopic, World
 
-CASES = ("tumbling", "map")
+CASES = ("tumbling", "map", "pandas-function")
 COMMIT_SECONDS = 1.0
 BATCH = 10_000
 SIZE_MS, GRACE_MS = 10_000, 2_000
@@ -84,17 +86,23 @@ class Tumbling:
         return results
 
 
-class Mapping:
+def mapped(rows: pd.DataFrame) -> pd.DataFrame:
     """Filter and map."""
+    chosen = rows[rows["amount"] >= 25]
+    return chosen.assign(cost=chosen["amount"] * 1.19)[["user", "page", "country", "cost", "ts"]]
 
-    def __init__(self) -> None:
+
+class Mapping:
+    """A function of each batch."""
+
+    def __init__(self, function: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+        self._function = function
         self._results: list[tuple[str, bytes]] = []
 
     def take(self, partition: int, rows: pd.DataFrame) -> None:
-        chosen = rows[rows["amount"] >= 25]
-        chosen = chosen.assign(cost=chosen["amount"] * 1.19)[["user", "page", "country", "cost", "ts"]]
-        values = map(msgspec.json.encode, chosen.to_dict("records"))
-        self._results += zip(chosen["user"], values, strict=True)
+        made = self._function(rows)
+        values = map(msgspec.json.encode, made.to_dict("records"))
+        self._results += zip(made["user"], values, strict=True)
 
     def closed(self) -> list[tuple[str, bytes]]:
         results, self._results = self._results, []
@@ -124,7 +132,7 @@ def main() -> int:
     )
     producer.init_transactions(30)
     consumer.subscribe([source])
-    work = Tumbling() if case == "tumbling" else Mapping()
+    work = Tumbling() if case == "tumbling" else Mapping(mapped if case == "map" else scored)
     decode = msgspec.json.Decoder(Click).decode
     ended: set[int] = set()
     partitions = len(consumer.list_topics(source, timeout=10).topics[source].partitions)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import oracles
-from benchmarks.cases import INPUTS
+from benchmarks.inputs import Clicks
 from benchmarks.workload import Workload, tumbling_totals
 
 SMALL = Workload(records=3_000, users=20, span_s=200)
@@ -84,5 +84,5 @@ def test_hopping_windows_are_those_of_the_long_way_round(frame: pd.DataFrame, pa
 
 def test_equal_seeds_give_equal_records_and_skew_makes_some_users_frequent() -> None:
     pd.testing.assert_frame_equal(SMALL.frame(), SMALL.frame())
-    counts = INPUTS["zipf"].workload(20_000).frame()["user"].value_counts()
+    counts = Clicks(skew=1.0).workload(20_000).frame()["user"].value_counts()
     assert counts.iloc[0] > 20 * counts.median()
