@@ -114,7 +114,7 @@ class Log(Protocol):
         """Write the changelog, add the offsets, commit; return the next offset of each changelog partition.
 
         Order: changelog records first, then the offsets with group metadata fetched now, then the
-        commit. Under ``at_least_once``: wait until everything is written, then commit the offsets.
+        commit. Under ``at_least_once`` results are outside: wait until they are written, then the same.
 
         Raises:
             TransactionAborted, ProducerFenced, OutcomeUnknown: As their docstrings say.

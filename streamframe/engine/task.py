@@ -103,7 +103,6 @@ class Task:
     id: TaskId
     sub_topology: SubTopology
     open_program: OpenProgram
-    exactly_once: bool = True
     epoch: int = 0
     state: TaskState = TaskState.CREATED
     store: Store | None = None
@@ -297,7 +296,7 @@ class Task:
             names = [d.name for d in self.sub_topology.stores]
             readers = {name: NamespaceReader(self.store, name) for name in names}
             local = any(restore.local for restore in self.restores.values())
-            check_versions(self.id, self.versions, readers, exactly_once=self.exactly_once, from_changelog=not local)
+            check_versions(self.id, self.versions, readers, from_changelog=not local)
         self.program = self.open_program(self.id, readers, self.metadata)
         self._to(TaskState.RUNNING)
         return [cmd.ResumeInputs(positions=dict(self.positions))]

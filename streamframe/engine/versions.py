@@ -59,7 +59,6 @@ def check_versions(
     committed: Mapping[str, int],
     readers: Mapping[str, StoreReader],
     *,
-    exactly_once: bool,
     from_changelog: bool,
 ) -> None:
     """Compare what was committed with what the restored stores hold.
@@ -68,7 +67,6 @@ def check_versions(
         task: The task.
         committed: Versions that its offsets belong to.
         readers: Its restored stores, by name.
-        exactly_once: Whether offsets and state are committed together. Otherwise state may be ahead.
         from_changelog: Whether the stores were restored from nothing but their changelogs.
 
     Raises:
@@ -79,7 +77,7 @@ def check_versions(
         if name not in readers:
             continue
         found = stored_version(readers[name])
-        if found == version or (found > version and not exactly_once):
+        if found == version:
             continue
         if not from_changelog:
             raise StoreCorrupted("the local store does not hold what was committed", store=name, task=str(task))

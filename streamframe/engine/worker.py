@@ -411,7 +411,6 @@ class Worker:
                 id=task_id,
                 sub_topology=self.spec.topology.sub_topologies[task_id.sub_topology],
                 open_program=self._open_program,
-                exactly_once=self.spec.settings.commit.guarantee == "exactly_once",
             )
             self.tasks[task_id] = task
             commands += task.suspend() if self.rolling_back else task.begin()

@@ -25,9 +25,9 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
 from streamframe.engine.events import EndReached, Event, Failed, RecordsRead
-from streamframe.engine.ports import EARLIEST, LATEST, Committed, OutcomeUnknown, TransactionAborted
+from streamframe.engine.ports import EARLIEST, LATEST, Committed, TransactionAborted
 from streamframe.kafka.client_log import ClientLog
-from streamframe.kafka.codes import PARTITION_EOF, PERMISSION_CODES, STALE_MEMBER_CODES, STATE
+from streamframe.kafka.codes import PARTITION_EOF, PERMISSION_CODES, STATE
 from streamframe.kafka.consumed import ConsumedBatch, group_by_partition, split_errors
 from streamframe.kafka.deadline import Deadline
 from streamframe.kafka.errors import as_error, facts_of, input_failure, lacks_new_protocol
@@ -331,24 +331,6 @@ class InputConsumer:
             raise TransactionAborted("commit: not a member of the group")
         return metadata
 
-    def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
-        """Commit offsets without a transaction, and wait.
-
-        Raises:
-            TransactionAborted: The group has moved on; nothing was committed.
-            OutcomeUnknown: No answer.
-        """
-        if not offsets:
-            return
-        self.group_metadata()
-        try:
-            answer = self._client.commit(offsets=client_offsets(offsets), asynchronous=False)
-        except KafkaException as error:
-            raise _commit_error(error) from error
-        for each in answer or ():
-            if each.error is not None:
-                raise _commit_error(KafkaException(each.error))
-
     def close(self) -> None:
         """Leave the group; no callback reaches the barrier any more."""
         self._rebalance.leaving = True
@@ -402,16 +384,6 @@ def client_offsets(offsets: Mapping[TopicPartition, Committed]) -> list[ClientPa
         for partition, committed in sorted(offsets.items(), key=lambda item: item[0])
         if committed.offset >= 0
     ]
-
-
-def _commit_error(error: KafkaException) -> Exception:
-    facts = facts_of(error)
-    text = f"commit: {facts.text}"
-    if facts.code in STALE_MEMBER_CODES:
-        return TransactionAborted(text)
-    if facts.code in PERMISSION_CODES:
-        return as_error(error, "cannot commit offsets")
-    return OutcomeUnknown(text)
 
 
 def _names(partitions: Sequence[TopicPartition]) -> str:

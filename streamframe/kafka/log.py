@@ -42,7 +42,7 @@ from streamframe.kafka.client_log import ClientErrors, ClientLog
 from streamframe.kafka.consumer import InputConsumer
 from streamframe.kafka.ends import EndWatch
 from streamframe.kafka.native_client import make_client
-from streamframe.kafka.producers import IdempotentProducer, RecordProducer, TransactionalProducer
+from streamframe.kafka.producers import AtLeastOnceProducer, How, RecordProducer, TransactionalProducer
 from streamframe.kafka.rebalance import Barrier
 from streamframe.kafka.restore import RestoreConsumer
 from streamframe.kafka.watchdog import Watchdog, watched
@@ -237,13 +237,18 @@ class KafkaLog:
         return self._new(Consumer, restore_properties(options.kafka, group=options.group, member=options.member))
 
     def _make_record_producer(self) -> RecordProducer:
-        kind = TransactionalProducer if self._options.guarantee == "exactly_once" else IdempotentProducer
-        return kind(self._make_producer, watchdog=self._watchdog, timeout=self._timeout, patience=self._patience)
+        how = How(watchdog=self._watchdog, timeout=self._timeout, patience=self._patience)
+        if self._options.guarantee == "exactly_once":
+            return TransactionalProducer(self._make_producer, **how)
+        return AtLeastOnceProducer(self._make_plain_producer, self._make_producer, self._options.topics, **how)
 
     def _make_producer(self) -> Producer:
         options = self._options
-        identity = options.member if options.guarantee == "exactly_once" else None
-        return self._new(Producer, producer_properties(options.kafka, options.limits, transactional_id=identity))
+        return self._new(Producer, producer_properties(options.kafka, options.limits, transactional_id=options.member))
+
+    def _make_plain_producer(self) -> Producer:
+        options = self._options
+        return self._new(Producer, producer_properties(options.kafka, options.limits, transactional_id=None))
 
     def _new(self, kind: Any, properties: dict[str, Any]) -> Any:
         try:

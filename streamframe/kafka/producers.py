@@ -1,4 +1,4 @@
-"""The producer of a worker, in its two forms: transactional, and idempotent for ``at_least_once``.
+"""The producer of a worker, in its two forms: transactional, and with results outside for ``at_least_once``.
 
 The life of the transactional one is a table::
 
@@ -15,10 +15,10 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypedDict, Unpack
 
 from confluent_kafka import KafkaException, Producer
 
@@ -41,7 +41,7 @@ class RecordProducer(Protocol):
 
     @property
     def topics(self) -> set[str]:
-        """Topics written to since the last question of ``await_visible``."""
+        """Topics written to in transactions since the last question of ``await_visible``."""
 
     def renew(self) -> None:
         """Make the client, or replace it by a new one of the same identity."""
@@ -77,6 +77,14 @@ _NEXT: Final = {
     TransactionState.OPEN: {TransactionState.READY, TransactionState.LOST, TransactionState.CLOSED},
     TransactionState.LOST: {TransactionState.READY, TransactionState.CLOSED},
 }
+
+
+class How(TypedDict):
+    """Arguments that all producers share; see ``TransactionalProducer``."""
+
+    watchdog: Watchdog
+    timeout: float
+    patience: float
 
 
 class _Sending:
@@ -248,11 +256,8 @@ class TransactionalProducer(_Sending):
         self._state = state
 
 
-class IdempotentProducer(_Sending):
-    """At least once: everything is written, then the offsets are committed by the consumer.
-
-    Args: as ``TransactionalProducer``; the client has no transactional id and treats a lost record as fatal.
-    """
+class _PlainProducer(_Sending):
+    """Writes at once, without a transaction. The client takes a lost record for a fatal error."""
 
     def renew(self) -> None:
         """Make the client, or replace it; what the old one had queued is forgotten."""
@@ -263,19 +268,66 @@ class IdempotentProducer(_Sending):
         with transactional("produce"):
             self._open_sender.write(batch)
 
-    def commit(self, request: CommitRequest, consumer: InputConsumer) -> Mapping[TopicPartition, Offset]:
-        """Wait until everything is written, then commit the offsets."""
-        with transactional("commit"), self._watched("flush"):
-            written = self._open_sender.write_changelog(request.changelog)
-        if written.failures:
-            raise ProducerFenced(written.failures[0])
-        with self._watched("commit of offsets"):
-            consumer.commit(request.offsets)
-        return written.ends
-
-    def abort(self) -> None:
-        """Do nothing: what was produced is written, and will be written again. That is the guarantee."""
+    def flush(self) -> None:
+        """Wait until everything is written."""
+        with transactional("flush"), self._watched("flush of results"):
+            self._open_sender.flush()
 
     def close(self) -> None:
-        """Release the client; what is queued and not committed is forgotten."""
+        """Release the client; what is queued is forgotten."""
         self._drop()
+
+
+class AtLeastOnceProducer:
+    """At least once: results are written at once, and what they follow from is one transaction.
+
+    State, offsets and what one task of ours sends to another count together, as always. Written one by one, a crash
+    would leave state that is ahead of its offsets: sums that are too large, rows that are late and were not, pages of
+    two owners in one table. So all that can happen is that a result comes twice.
+
+    Args:
+        plain: Makes a client without a transactional id, for the results.
+        make: Makes a client with this worker's transactional id.
+        inside: Topics that are written in the transaction: those that the program reads.
+        how: As for ``TransactionalProducer``.
+    """
+
+    def __init__(
+        self, plain: Callable[[], Producer], make: Callable[[], Producer], inside: Collection[str], **how: Unpack[How]
+    ) -> None:
+        self._plain = _PlainProducer(plain, **how)
+        self._inner = TransactionalProducer(make, **how)
+        self._inside = frozenset(inside)
+
+    @property
+    def topics(self) -> set[str]:
+        """See ``RecordProducer``: what is written at once is visible at once."""
+        return self._inner.topics
+
+    def renew(self) -> None:
+        """Make both clients, or replace them."""
+        self._plain.renew()
+        self._inner.renew()
+
+    def produce(self, batch: OutputBatch) -> None:
+        """Queue records, of results outside of the transaction."""
+        (self._inner if batch.topic in self._inside else self._plain).produce(batch)
+
+    def commit(self, request: CommitRequest, consumer: InputConsumer) -> Mapping[TopicPartition, Offset]:
+        """Wait until the results are written, then commit what they follow from."""
+        self._plain.flush()
+        return self._inner.commit(request, consumer)
+
+    def abort(self) -> None:
+        """Abort the open transaction; results that are written stay, and come again."""
+        self._inner.abort()
+
+    def serve(self) -> None:
+        """Let the clients report what they have to."""
+        self._plain.serve()
+        self._inner.serve()
+
+    def close(self) -> None:
+        """Release the clients."""
+        self._plain.close()
+        self._inner.close()

@@ -22,9 +22,9 @@ def a_store(version: int) -> MemoryStore:
     return MemoryStore({META_KEY: StateMeta(seq=version, fingerprint=b"f" * 16).encode()} if version else {})
 
 
-def check(committed: int, found: int, *, exactly_once: bool = True, from_changelog: bool = True) -> None:
+def check(committed: int, found: int, *, from_changelog: bool = True) -> None:
     readers = {"totals": a_store(found)}
-    check_versions(TASK, {"totals": committed}, readers, exactly_once=exactly_once, from_changelog=from_changelog)
+    check_versions(TASK, {"totals": committed}, readers, from_changelog=from_changelog)
 
 
 def test_versions_come_back_from_the_text_of_the_offsets() -> None:
@@ -46,12 +46,6 @@ def test_state_of_another_version_is_refused_when_the_changelog_has_no_other(fou
 def test_a_local_store_of_another_version_is_rebuilt_first() -> None:
     with pytest.raises(StoreCorrupted):
         check(3, 2, from_changelog=False)
-
-
-def test_under_at_least_once_state_may_be_ahead_of_its_offsets() -> None:
-    check(3, 4, exactly_once=False)
-    with pytest.raises(StateError):
-        check(3, 2, exactly_once=False)
 
 
 def a_cluster_that_has_committed_state() -> tuple[MemoryCluster, str]:

@@ -149,23 +149,6 @@ def test_a_lost_record_without_a_transaction_costs_the_producer(mocked):
     member.log.renew_producer()
     member.log.produce(output(SINK, b"again"))
     member.log.commit(request({SOURCE: 1}))
-    assert member.log.committed([SOURCE])[SOURCE].offset == 1
-    member.log.close()
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (KafkaError.ILLEGAL_GENERATION, TransactionAborted),
-        (KafkaError.UNKNOWN_MEMBER_ID, TransactionAborted),
-        (KafkaError.GROUP_AUTHORIZATION_FAILED, ConfigError),
-    ],
-)
-def test_an_offset_commit_that_is_refused_without_a_transaction(mocked, code, expected):
-    member = joined(mocked, guarantee="at_least_once", group_protocol="classic", session_timeout_ms=6_000)
-    mocked.plant(mock.OFFSET_COMMIT, code)
-    with pytest.raises(expected):
-        member.log.commit(request({SOURCE: 1}))
     member.log.close()
 
 

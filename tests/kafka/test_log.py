@@ -75,18 +75,48 @@ def test_every_call_that_may_hang_is_announced_and_left(cluster):
     assert member.watchdog.names == ["init_transactions", "flush", "send_offsets_to_transaction", "commit_transaction"]
 
 
-def test_at_least_once_writes_then_commits_the_offsets_without_a_transaction(cluster):
+def test_at_least_once_writes_results_at_once_and_commits_what_they_follow_from(cluster):
     source, sink, changelog = cluster.partition(), cluster.partition(), cluster.partition()
     cluster.write(source, b"a")
     member = cluster.member(cluster.options(source.topic, guarantee="at_least_once"))
     member.read(source, 1)
     member.log.produce(output(sink, b"1"))
+    # A reader need not wait for the commit.
+    cluster.until_read(sink, b"1")
     ends = member.log.commit(request({source: (1, "text")}, {changelog: [(b"k", b"v")]}))
     assert ends == {changelog: 1}
-    assert cluster.read(sink, "read_uncommitted") == [b"1"]
     assert member.log.committed([source]) == {source: Committed(Offset(1), "text")}
-    # No marker follows the record.
-    assert member.log.changelog_bounds(changelog).end == 1
+    # The state is in a transaction: its marker follows the record.
+    until(lambda: member.log.changelog_bounds(changelog).end == 2)
+
+
+def test_at_least_once_keeps_the_state_of_what_was_not_committed_out(cluster):
+    source, sink, changelog = cluster.partition(), cluster.partition(), cluster.partition()
+    options = cluster.options(source.topic, guarantee="at_least_once")
+    first = cluster.member(options)
+    first.until(lambda: source in first.ends)
+    first.log.produce(output(sink, b"early"))
+    cluster.until_read(sink, b"early")
+    cluster.producer(options.member)
+    with pytest.raises(ProducerFenced):
+        first.log.commit(request({source: 0}, {changelog: [(b"k", b"v")]}))
+    assert cluster.read(changelog) == []
+    first.log.renew_producer()
+    first.log.produce(output(sink, b"early"))
+    first.log.commit(request({source: 0}, {changelog: [(b"k", b"v")]}))
+    cluster.until_read(sink, b"early", b"early")
+    cluster.until_read(changelog, b"v")
+
+
+def test_at_least_once_sends_what_another_task_reads_in_the_transaction(cluster):
+    source, between = cluster.partition(), cluster.partition()
+    member = cluster.member(cluster.options(source.topic, between.topic, guarantee="at_least_once"))
+    member.until(lambda: source in member.ends and between in member.ends)
+    member.log.produce(output(between, b"rows"))
+    member.log.abort()
+    member.log.produce(output(between, b"again"))
+    member.log.commit(request({source: 0}))
+    cluster.until_read(between, b"again")
 
 
 # --- fencing --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from streamframe.core.batch import OutputBatch
 from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import CommitSettings
 from streamframe.engine.ports import CommitRequest, TransactionAborted
@@ -52,6 +53,39 @@ def test_records_in_hand_are_not_taken_after_everything_went_back() -> None:
     }
     assert counts == {"a": 2, "b": 2}
     assert cluster.members["w"].driver.worker.rollbacks == 1
+
+
+def test_records_in_hand_that_follow_others_which_went_back_are_not_taken() -> None:
+    """Partition 1 was read to its second record; the third is in hand when the work on partition 0 fails."""
+    app = keyed_app()
+    turns = [[(TopicPartition("clicks", 1), 2)], [(TopicPartition("clicks", 0), 3), (TopicPartition("clicks", 1), 1)]]
+    cluster = MemoryCluster(
+        app.topology(),
+        app.settings,
+        {"clicks": 2, "totals": 1, "late": 1},
+        chooser=lambda available: turns.pop(0) if turns else sorted(available.items()),
+    )
+    for partition, (user, times) in enumerate({"a": (0, 60_000, 0), "b": (0, 1_000, 60_000)}.items()):
+        for time in times:
+            row = {"user": user, "page": "/", "amount": 1, "ts": time}
+            cluster.broker.append(TopicPartition("clicks", partition), json.dumps(row).encode(), key=user.encode())
+    log = cluster.add("w").log
+    produce = log.produce
+    failures = [TransactionAborted("the late row cannot be written")]
+
+    def produce_or_fail(batch: OutputBatch) -> None:
+        if failures:
+            raise failures.pop()
+        produce(batch)
+
+    log.produce = produce_or_fail  # type: ignore[method-assign]
+    cluster.rebalance()
+    cluster.settle()
+
+    counts = {
+        json.loads(e.value or b"")["user"]: json.loads(e.value or b"")["n"] for _, e in cluster.broker.records("totals")
+    }
+    assert counts == {"a": 1, "b": 2}
 
 
 def test_the_end_of_a_partition_in_hand_is_not_believed_after_everything_went_back() -> None:

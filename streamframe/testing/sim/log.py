@@ -154,11 +154,15 @@ class SimLog(MemoryLog):
     def commit(self, request: CommitRequest) -> Mapping[TopicPartition, Offset]:
         """See ``Log.commit``."""
         self._point("commit")
-        self.deliver_queued(len(self._queued))
+        self._await_results()
         with self._remembered():
             ends = super().commit(request)
         self._point("committed to the broker")
         return ends
+
+    def _await_results(self) -> None:
+        """Results that are outside of the transaction must be written before what they follow from is committed."""
+        self.deliver_queued(len(self._queued))
 
     def deliver_queued(self, count: int) -> None:
         """Results that are written outside of transactions reach the broker; the client has queued them till now."""

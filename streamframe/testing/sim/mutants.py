@@ -469,6 +469,11 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "T-03, T-07",
         ((MemoryLog, "_write_changelog", _state_outside),),
     ),
+    "results-not-awaited": Mutant(
+        "under at_least_once a commit does not wait until the results are written",
+        "T-07",
+        ((SimLog, "_await_results", _believes),),
+    ),
     "versions-not-compared": Mutant(
         "whether the restored state belongs to the committed offsets is not looked at",
         "T-24, T-42",
