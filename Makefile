@@ -22,7 +22,7 @@ WITH_NATIVE := $(if $(CARGO),$(NATIVE))
 PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 
 .DEFAULT_GOAL := help
-.PHONY: native native-check test-pure all-tests
+.PHONY: native native-check test-pure dashboards live dashboard-pictures all-tests
 .PHONY: help setup demo test test-fast test-kafka sim sim-mutants lint types fmt docs bench profile page-picture ci clean
 
 help: ## list the targets
@@ -95,6 +95,12 @@ profile: $(DEV) ## a flame graph of a running worker: profile.svg (ARGS="--case 
 
 dashboards: $(DEV) ## write dashboards and alert rules from their source in grafana/
 	$(BIN)/python -m grafana
+
+live: $(DEV) ## dashboards and alerts on real workers in trouble (needs prometheus; two minutes)
+	$(BIN)/pytest tests/dashboards/live.py $(ARGS)
+
+dashboard-pictures: $(DEV) ## draw the dashboards of the documentation (needs prometheus, node, npm, chromium; six minutes)
+	$(BIN)/python -m grafana.live $(ARGS)
 
 page-picture: $(DEV) ## draw the pictures of the status page in docs/images (needs chromium; three minutes)
 	$(BIN)/python -m tests.tools.page_picture

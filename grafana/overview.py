@@ -356,7 +356,7 @@ def _fleet() -> Iterator[models.Panel]:
             "Severity": {"critical": "red", "warning": "orange"},
         },
         no_value="no alert",
-        width=10,
+        width=8,
         height=7,
     )
     yield listing(
@@ -364,7 +364,7 @@ def _fleet() -> Iterator[models.Panel]:
         "Fingerprint of the stored state of the workers; two at once are a roll-out or a mistake.",
         rows={"application": "Application", "fingerprint": "Fingerprint"},
         columns=[Column("Workers", "count by (application, fingerprint) (streamframe_topology_info)")],
-        width=6,
+        width=8,
         height=7,
     )
     yield words_of("What to do", _WHAT_TO_DO, width=8)

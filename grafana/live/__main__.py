@@ -1,6 +1,6 @@
 """``python -m grafana.live``: tell the story, ask every panel, and draw all dashboards to pictures.
 
-The pictures of the documentation are made by it: ``make pictures``. It takes about six minutes.
+The pictures of the documentation are made by it: ``make dashboard-pictures``. It takes about six minutes.
 """
 
 from __future__ import annotations

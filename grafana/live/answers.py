@@ -54,6 +54,12 @@ def answer(prometheus: Prometheus, panel: Panel, *, scrape_seconds: float, start
     return answers
 
 
+def ever(prometheus: Prometheus, expression: str, *, scrape_seconds: float, start: float, end: float) -> list[float]:
+    """Return all values that a query had at any time, looking four times a second."""
+    found = prometheus.over_time(asked(expression, scrape_seconds), start, end, 0.25)
+    return numbers([{"result": found}])
+
+
 def numbers(answers: list[Panel]) -> list[float]:
     """Return the values of all samples of answers; a quantile of nothing is none."""
     found = [

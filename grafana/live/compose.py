@@ -14,14 +14,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Final, Self
 
 import yaml
+from confluent_kafka import Producer
 
 from streamframe.testing import KafkaBroker
 
@@ -89,25 +89,21 @@ class Replica:
 
 
 @contextmanager
-def little_time(replica: Replica, when: Callable[[], bool]) -> Iterator[None]:
-    """Give a replica a tenth of a processor from the moment ``when`` it is asked for until the end of ``with``."""
-    done = Event()
+def hanging_transaction(bootstrap: str, topic: str, partitions: int) -> Iterator[None]:
+    """Let somebody's transaction stay open at the end of a topic until the end of ``with``, and abort it then.
 
-    def take_turns() -> None:
-        while not when() and not done.wait(0.002):
-            pass
-        while not done.wait(0.02):
-            os.killpg(replica.process.pid, signal.SIGSTOP)
-            done.wait(0.2)
-            os.killpg(replica.process.pid, signal.SIGCONT)
-
-    turns = Thread(target=take_turns)
-    turns.start()
+    Whoever reads the topic to its end waits meanwhile, as behind a writer that has died.
+    """
+    writer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"hanging-on-{topic}"})
+    writer.init_transactions(60)
+    writer.begin_transaction()
+    for partition in range(partitions):
+        writer.produce(topic, b"never committed", partition=partition)
+    writer.flush(60)
     try:
         yield
     finally:
-        done.set()
-        turns.join()
+        writer.abort_transaction(60)
 
 
 class Stack:

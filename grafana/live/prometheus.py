@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -52,7 +51,7 @@ class Prometheus:
         self._scratch.mkdir(parents=True, exist_ok=True)
         self.scrape({})
         (self._scratch / "rules.yml").write_text(self._hasty_rules(), encoding="utf-8")
-        self._write_configuration(self.scrape_seconds)
+        (self._scratch / "prometheus.yml").write_text(yaml.safe_dump(self._configuration()), encoding="utf-8")
         with (self._scratch / "prometheus.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -89,12 +88,6 @@ class Prometheus:
         fresh.write_text(json.dumps(groups), encoding="utf-8")
         fresh.rename(self._targets)
 
-    def scrape_every(self, seconds: float) -> None:
-        """Scrape more often, or as often as before; the rules are evaluated as before."""
-        assert self._process is not None
-        self._write_configuration(seconds)
-        self._process.send_signal(signal.SIGHUP)
-
     def instant(self, query: str, at: float | None = None) -> list[dict[str, Any]]:
         """Return the samples of a query now, or at a moment (seconds since 1970)."""
         return self._ask("query", {"query": query, **({} if at is None else {"time": f"{at:.3f}"})})
@@ -126,14 +119,10 @@ class Prometheus:
         described = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
         return {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in described["scrape_configs"]}
 
-    def _write_configuration(self, scrape_seconds: float) -> None:
+    def _configuration(self) -> dict[str, Any]:
         described: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
-        interval = f"{scrape_seconds * 1000:.0f}ms"
-        described["global"] = {
-            "scrape_interval": interval,
-            "scrape_timeout": interval,
-            "evaluation_interval": f"{self.scrape_seconds}s",
-        }
+        interval = f"{self.scrape_seconds}s"
+        described["global"] = {"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": interval}
         described["rule_files"] = [str(self._scratch / "rules.yml")]
         for job in described["scrape_configs"]:
             del job["dns_sd_configs"]
@@ -142,7 +131,7 @@ class Prometheus:
                 {"source_labels": ["scraped_as"], "regex": job["job_name"], "action": "keep"},
                 {"regex": "scraped_as", "action": "labeldrop"},
             ]
-        (self._scratch / "prometheus.yml").write_text(yaml.safe_dump(described), encoding="utf-8")
+        return described
 
     def _hasty_rules(self) -> str:
         def divided(match: re.Match[str]) -> str:
