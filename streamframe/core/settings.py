@@ -63,7 +63,7 @@ class CommitSettings:
 
     guarantee: Guarantee = "exactly_once"
     interval: int = MICROS_PER_SECOND
-    changed_bytes_max: int = 16 * MEBIBYTE
+    changed_bytes_max: int = 8 * MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,8 @@ class Limits:
             row, smaller ones fairer and easier on the cache.
         poll_wait: Microseconds that an idle worker waits for records.
         prefetch_kib: KiB of records that the consumer may hold ready: back-pressure by bytes.
-        output_queue_kib: KiB of output that may wait for the broker before processing waits.
+        output_queue_kib: KiB of output that may wait for the broker before processing waits. A commit waits for all of
+            it, so this bounds how long it stalls the loop, too.
         restore_records_max: Changelog records applied between two looks at the inputs.
         watchdog: Microseconds after which a call of the client that does not return ends the worker.
     """
@@ -97,7 +98,7 @@ class Limits:
     poll_records_max: int = 10_000
     poll_wait: int = 100 * MICROS_PER_MS
     prefetch_kib: int = 4 * 1024
-    output_queue_kib: int = 256 * 1024
+    output_queue_kib: int = 16 * 1024
     restore_records_max: int = 500
     watchdog: int = 90 * MICROS_PER_SECOND
 

@@ -31,7 +31,8 @@ from streamframe.kafka.native_client import native_of
 SLICE: Final = 10_000
 """Records between two looks at what the client has to report; reported records count against its queue."""
 
-ROOM_SECONDS: Final = 0.05
+ROOM_SECONDS: Final = 0.005
+"""Between two tries of a full queue; nothing tells that there is room again."""
 
 ANY_PARTITION: Final = -1
 """The client's partitioner decides."""

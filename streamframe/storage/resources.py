@@ -22,7 +22,7 @@ class SharedResources:
 
     __slots__ = ("buffers", "cache")
 
-    def __init__(self, *, cache_bytes: int = 32 * MEBIBYTE, buffers_bytes: int = 256 * MEBIBYTE) -> None:
+    def __init__(self, *, cache_bytes: int = 32 * MEBIBYTE, buffers_bytes: int = 128 * MEBIBYTE) -> None:
         self.cache = Cache(cache_bytes)
         self.buffers = WriteBufferManager(buffers_bytes, True)
 

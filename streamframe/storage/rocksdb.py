@@ -35,8 +35,9 @@ from streamframe.state.store import Changes
 from streamframe.storage.failures import OWN_HANDLE, classify
 from streamframe.storage.resources import MEBIBYTE, SharedResources
 
-WRITE_BUFFER_BYTES: Final = 64 * MEBIBYTE
-"""Deltas live shortly: with a large buffer most of them die before they reach the disk."""
+WRITE_BUFFER_BYTES: Final = 16 * MEBIBYTE
+"""Of one database. Deltas live shortly, and a larger buffer would let more of them die before they reach the disk; but
+a worker has several databases, and with 64 MiB each the buffers took more memory than the state in them."""
 
 _LOG_BYTES: Final = 4 * MEBIBYTE
 _SIZES: Final = ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables")
