@@ -130,18 +130,22 @@ class LocalCluster:
         """Stop a node as an operator would (it hands its partitions over first) and return when it is gone."""
         end_processes([self._process(node)], grace_seconds=STOP_SECONDS_MAX)
 
-    def revive(self, node: int) -> None:
-        """Start a node again that was killed or stopped, and return when clients can use it.
+    def revive(self, *nodes: int) -> None:
+        """Start nodes again that were killed or stopped, together, and return when clients can use them.
 
         Raises:
-            ConfigError: The node is running.
+            ConfigError: One of the nodes is running.
         """
-        live, old = self._started(), self._process(node)
-        if node in live.running.alive():
-            raise ConfigError("the node is running", node=node, pid=old.pid)
-        keep_old_log(live.data_dir, node)
-        process = launch_node(live.guard, self.spec, live.release, data_dir=live.data_dir, node=node)
-        running = replace(live.running, processes={**live.running.processes, node: process})
+        live = self._started()
+        for node in nodes:
+            old = self._process(node)
+            if node in live.running.alive():
+                raise ConfigError("the node is running", node=node, pid=old.pid)
+        processes = dict(live.running.processes)
+        for node in nodes:
+            keep_old_log(live.data_dir, node)
+            processes[node] = launch_node(live.guard, self.spec, live.release, data_dir=live.data_dir, node=node)
+        running = replace(live.running, processes=processes)
         self._live = replace(live, running=running)
         write_running(live.data_dir, running)
         wait_until_up(replace(running, processes=running.alive()), live.data_dir)

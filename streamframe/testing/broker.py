@@ -127,13 +127,13 @@ class KafkaBroker:
         """
         self._ours("stop_node").stop_node(node)
 
-    def revive(self, node: int = 1) -> None:
-        """Start a node that was killed or stopped, and return when clients can use it.
+    def revive(self, *nodes: int) -> None:
+        """Start nodes that were killed or stopped (node 1 when none is named), together; return when all can be used.
 
         Raises:
-            ConfigError: The broker is an external one, or the node is running.
+            ConfigError: The broker is an external one, or a node is running.
         """
-        self._ours("revive").revive(node)
+        self._ours("revive").revive(*(nodes or (1,)))
 
     def _ours(self, action: str) -> LocalCluster:
         if self._external is not None:

@@ -10,6 +10,7 @@ SIGKILL. Between kills the local state is kept, wiped, or rolled back to an olde
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -19,15 +20,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 import psutil
-from confluent_kafka import Consumer, TopicPartition
 
-from benchmarks.workload import COUNTRIES, Workload, produce, tumbling_totals
+from benchmarks.reading import read_rows
+from benchmarks.workload import COUNTRIES, Workload, tumbling_totals
+from streamframe.core import acceleration
 from streamframe.testing.broker import KafkaBroker
+from tests.campaign.fleet import TREATMENTS, StateTreatment, workers_of
+from tests.campaign.stream import produce
 
 PROGRAM = Path(__file__).with_name("programs.py")
 LIMIT_SECONDS = 600
@@ -54,7 +58,7 @@ class Campaign:
     kills: int = 5
     pause: float = 1.5
     stall: float = 0.0
-    state: str = "kept"
+    state: StateTreatment = "kept"
     seed: int = 1
 
 
@@ -90,7 +94,7 @@ def run_campaign(broker: KafkaBroker, campaign: Campaign, name: str) -> Verdict:
     assert code == 0, f"the run ended with exit code {code}"
     frame = campaign.workload.frame()
     partition = (frame["user"] % campaign.workload.partitions).astype("int64")
-    return judge(_read(broker.bootstrap, output), _oracle(frame, partition, campaign), campaign, killed)
+    return judge(read_rows(broker.bootstrap, output), _oracle(frame, partition, campaign), campaign, killed)
 
 
 def _start(bootstrap: str, campaign: Campaign, name: str, output: str, state: Path) -> subprocess.Popen[bytes]:
@@ -113,7 +117,7 @@ def _kill_workers(process: subprocess.Popen[bytes], campaign: Campaign, state: P
     killed = 0
     while killed < campaign.kills and process.poll() is None:
         time.sleep(rng.expovariate(1 / campaign.pause))  # the moment of a kill is meant to be arbitrary
-        workers = _workers_of(process.pid)
+        workers = workers_of(process.pid)
         # Before the first worker has taken its place, the only child is the one that looks at the program.
         if not workers or process.poll() is not None or not list(state.glob("*/workers/*.lock")):
             continue
@@ -135,14 +139,6 @@ def _stall(worker: psutil.Process, seconds: float) -> None:
         worker.resume()
     except psutil.NoSuchProcess:
         return
-
-
-def _workers_of(pid: int) -> list[psutil.Process]:
-    try:
-        children = psutil.Process(pid).children(recursive=True)
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _treat_state(how: str, state: Path, copy: Path, rng: random.Random) -> None:
@@ -184,32 +180,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _read(bootstrap: str, topic: str) -> pd.DataFrame:
-    """Return all committed rows of a topic; every partition is read to its end."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "campaign-reader",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-        }
-    )
-    partitions = list(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-    rows: list[dict[str, object]] = []
-    ended = 0
-    deadline = time.monotonic() + 120
-    while ended < len(partitions):
-        assert time.monotonic() < deadline, "the output cannot be read to its end: an open transaction?"
-        for message in consumer.consume(5_000, 1.0):
-            if message.error() is not None:
-                ended += 1
-            else:
-                rows.append(json.loads(message.value() or b"{}"))
-    consumer.close()
-    return pd.DataFrame(rows)
-
-
 def _oracle(frame: pd.DataFrame, partition: pd.Series, campaign: Campaign) -> pd.DataFrame:
     keys = list(campaign.keys)
     want = tumbling_totals(frame, partition, keys, size_ms=10_000, grace_ms=2_000, repartitioned=keys != ["user"])
@@ -245,39 +215,69 @@ def judge(got: pd.DataFrame, want: pd.DataFrame, campaign: Campaign, kills: int)
     )
 
 
+GROUPINGS: tuple[tuple[str, ...], ...] = (("user",), ("country", "category"))
+
+
 def main() -> int:
-    """Run campaigns as the arguments say; print one line each; return 1 when one is not perfect."""
+    """Run campaigns as the arguments say; print one line each and the sum; return 1 when one is not perfect."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=400_000)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--pause", type=float, default=1.5)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--state", choices=("kept", "wiped", "rolled-back"), default="kept")
+    parser.add_argument("--state", choices=TREATMENTS, help="one treatment of the state; all of them in turn without")
     parser.add_argument("--stall", type=float, default=0.0, help="stop workers for so many seconds, do not kill them")
-    parser.add_argument("--keys", default="user")
+    parser.add_argument("--keys", help="group keys: one grouping, with and without moving rows in turn without")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--result", type=Path, help="file for the figures")
     args = parser.parse_args()
+    groupings = (tuple(args.keys.split(",")),) if args.keys else GROUPINGS
+    planned = list(itertools.product(range(args.repeat), groupings, (args.state,) if args.state else TREATMENTS))
     workload = Workload(records=args.records)
-    failed = 0
+    done: list[tuple[Campaign, Verdict]] = []
     with KafkaBroker() as broker:
         broker.create_topic("clicks", workload.partitions, config={"retention.ms": "-1"})
-        produce(broker.bootstrap, "clicks", workload.frame(), partitions=workload.partitions)
-        for number in range(args.repeat):
+        produce(broker.bootstrap, workload.frame(), partitions=workload.partitions)
+        for number, (turn, keys, state) in enumerate(planned):
             campaign = Campaign(
                 workload=workload,
-                keys=tuple(args.keys.split(",")),
+                keys=keys,
                 workers=args.workers,
                 kills=args.kills,
                 pause=args.pause,
                 stall=args.stall,
-                state=args.state,
-                seed=args.seed + number,
+                state=state,
+                seed=args.seed + turn,
             )
-            verdict = run_campaign(broker, campaign, f"campaign-{number}")
-            failed += not verdict.perfect
-            print(f"{'ok  ' if verdict.perfect else 'FAIL'} seed={campaign.seed} {verdict}", flush=True)  # noqa: T201 - a command's output
-    return int(failed > 0)
+            done.append((campaign, run_campaign(broker, campaign, f"campaign-{number}")))
+            _say(f"{'ok  ' if done[-1][1].perfect else 'FAIL'} {_described(*done[-1])}")
+    _say(f"in all: {_sums(done)}")
+    if args.result is not None:
+        runs = [_described(*each) for each in done]
+        text = json.dumps({"data_path": acceleration.description, "sum": _sums(done), "campaigns": runs}, indent=1)
+        args.result.write_text(text + "\n")
+    return int(not all(verdict.perfect for _, verdict in done))
+
+
+def _described(campaign: Campaign, verdict: Verdict) -> dict[str, object]:
+    return {
+        "keys": ",".join(campaign.keys),
+        "state": campaign.state,
+        "seed": campaign.seed,
+        "records": campaign.workload.records,
+        "stall_seconds": campaign.stall,
+        **asdict(verdict),
+    }
+
+
+def _sums(done: list[tuple[Campaign, Verdict]]) -> dict[str, int]:
+    names = [each.name for each in fields(Verdict)]
+    return {name: sum(getattr(verdict, name) for _, verdict in done) for name in names}
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a command's output
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.workload import Workload, produce
+from benchmarks.workload import Workload
 from streamframe.testing.broker import KafkaBroker
 from tests.campaign.campaign import Campaign, run_campaign
+from tests.campaign.fleet import StateTreatment
+from tests.campaign.stream import produce
 
 WORKLOAD = Workload(records=150_000, users=500, span_s=200)
 
@@ -17,7 +19,7 @@ WORKLOAD = Workload(records=150_000, users=500, span_s=200)
 def broker() -> Iterator[KafkaBroker]:
     with KafkaBroker() as found:
         found.create_topic("clicks", WORKLOAD.partitions, config={"retention.ms": "-1"})
-        produce(found.bootstrap, "clicks", WORKLOAD.frame(), partitions=WORKLOAD.partitions)
+        produce(found.bootstrap, WORKLOAD.frame(), partitions=WORKLOAD.partitions)
         yield found
 
 
@@ -27,7 +29,9 @@ def broker() -> Iterator[KafkaBroker]:
     ("keys", "state"),
     [(("user",), "kept"), (("country", "category"), "wiped"), (("user",), "rolled-back")],
 )
-def test_killed_workers_leave_no_trace_in_the_output(broker: KafkaBroker, keys: tuple[str, ...], state: str) -> None:
+def test_killed_workers_leave_no_trace_in_the_output(
+    broker: KafkaBroker, keys: tuple[str, ...], state: StateTreatment
+) -> None:
     campaign = Campaign(workload=WORKLOAD, keys=keys, kills=3, pause=1.0, state=state, seed=7)
 
     verdict = run_campaign(broker, campaign, f"campaign-{keys[0]}-{state}")

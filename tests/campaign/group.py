@@ -1,0 +1,92 @@
+"""What a consumer group and its topics look like from outside: members, committed offsets, open transactions."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from streamframe.core.errors import Unavailable
+from streamframe.core.ids import TopicPartition
+from streamframe.core.settings import KafkaSettings
+from streamframe.kafka.admin import TopicAdmin
+from streamframe.kafka.client_log import ClientLog
+
+Answer = TypeVar("Answer")
+PATIENCE_SECONDS = 120.0
+"""Brokers are killed, coordinators move: a question that is not answered is asked again."""
+
+
+class GroupView:
+    """Looks at a group and its topics, and changes nothing.
+
+    Args:
+        bootstrap: The broker.
+        group: The consumer group: the name of the app.
+    """
+
+    def __init__(self, bootstrap: str, group: str) -> None:
+        settings = KafkaSettings(bootstrap=bootstrap, request_timeout_ms=20_000)
+        self._admin = TopicAdmin(settings, ClientLog(logging.getLogger("campaign")))
+        self._group = group
+
+    def members(self) -> dict[str, int]:
+        """Return the members with the number of their partitions; nobody while the group is not stable."""
+        facts = _answered(lambda: self._admin.group(self._group))
+        if facts.state != "STABLE":
+            return {}
+        return {member.member_id: len(member.partitions) for member in facts.members}
+
+    def is_empty(self) -> bool:
+        """Whether the group has no members."""
+        return not _answered(lambda: self._admin.group(self._group)).members
+
+    def committed(self) -> dict[TopicPartition, int]:
+        """Return the committed offset of each partition, the unknown ones left out."""
+        found = _answered(lambda: self._admin.committed(self._group))
+        return {partition: int(each.offset) for partition, each in found.items() if each.offset >= 0}
+
+    def progress(self) -> int:
+        """Return a number that grows with every commit."""
+        return sum(self.committed().values())
+
+    def lag(self, *topics: str) -> int:
+        """Return how many offsets of these topics, and of the group's repartition topics, are not committed."""
+        repartitions = {each.topic for each in self.committed() if each.topic.endswith("-repartition")}
+        partitions = self.partitions(*topics, *sorted(repartitions))
+        ends = _answered(lambda: self._admin.log_ends(partitions))
+        committed = self.committed()
+        return sum(int(ends[each]) - committed.get(each, 0) for each in partitions)
+
+    def is_drained(self, *topics: str) -> bool:
+        """Whether everything in these topics is committed."""
+        return self.lag(*topics) == 0
+
+    def is_decided(self, *topics: str) -> bool:
+        """Whether no transaction is open in these topics."""
+        return not self.undecided(*topics)
+
+    def undecided(self, *topics: str) -> dict[TopicPartition, int]:
+        """Return the partitions in which a transaction is open, with the offsets that it hides."""
+        partitions = self.partitions(*topics)
+        ends = _answered(lambda: self._admin.log_ends(partitions))
+        bounds = _answered(lambda: self._admin.bounds(partitions))
+        hidden = {each: int(ends[each]) - int(bounds[each].end) for each in partitions}
+        return {each: count for each, count in hidden.items() if count}
+
+    def partitions(self, *topics: str) -> list[TopicPartition]:
+        """Return all partitions of topics."""
+        facts = _answered(lambda: self._admin.describe(list(topics)))
+        return [TopicPartition(each.name, number) for each in facts.values() for number in range(each.partition_count)]
+
+
+def _answered(ask: Callable[[], Answer]) -> Answer:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return ask()
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
