@@ -114,8 +114,6 @@ def summary(case: Case, sizes: Sizes, runs: list[Run]) -> dict[str, Any]:
         "rows_out": large_runs[-1].verdict.expected,
         "right": all(run.verdict.right for run in runs),
         "others_cores": round(statistics.median(run.others for run in runs), 2),
-        "target": case.target,
-        "native_target": case.native_target,
         "runs": [asdict(run) for run in runs],
         "measured_at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
