@@ -11,45 +11,82 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 from benchmarks.cases import CASES
 from benchmarks.events import read_events, total
+from benchmarks.nexmark.cases import NEXMARK
 from benchmarks.world import World
 
 RATE = 200
 START_SECONDS_MAX = 60.0
+SPY_SECONDS_MAX = 120.0
 WORK = "Driver.run ("
 
 
 def profile(case_name: str, records: int, seconds: int, output: Path) -> None:
-    """Run a case and look at its worker for some seconds; write ``<output>.svg`` and ``<output>.txt``.
+    """Run a case twice and look at its worker for some seconds; write ``<output>.svg`` and ``<output>.txt``.
 
     Args:
-        case_name: Name in ``cases.CASES``.
-        records: Size of the input; too small, and the worker is done before it was looked at.
+        case_name: Name in ``cases.CASES`` or ``nexmark.cases.NEXMARK``.
+        records: Size of the input; a worker that is done sooner ends the recording.
         seconds: Of each of the two recordings.
         output: Path without suffix.
     """
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
         raise SystemExit("py-spy is not installed: make profile installs it, or pip install py-spy")
-    case = CASES[case_name]
+    case = {**CASES, **NEXMARK}[case_name]
+    raw = output.with_suffix(".raw")
     with World() as world:
         source = world.input(case.input, records)
-        sink = world.create("out-profile")
-        launch = world.launch("profile", telemetry_ms=100)
-        with world.engine("profile", launch, program=case.program, source=source.topic, output=sink) as running:
-            running.until(lambda: total(launch.events, "rows_in") > 0, START_SECONDS_MAX)
-            pid = _worker(launch.events)
-            raw = output.with_suffix(".raw")
-            for form, path in (("raw", raw), ("flamegraph", output.with_suffix(".svg"))):
-                command = [spy, "record", "--pid", str(pid), "--rate", str(RATE), "--duration", str(seconds)]
-                subprocess.run([*command, "--format", form, "--output", str(path)], check=True)
-    output.with_suffix(".txt").write_text(table(raw.read_text()))
+        threads: list[str] = []
+        for form, path in (("raw", raw), ("flamegraph", output.with_suffix(".svg"))):
+            name = world.next_name("profile")
+            launch = world.launch(name, program=case.file, telemetry_ms=100)
+            sink = world.create(f"out-{name}")
+            with world.engine(name, launch, program=case.program, source=source.topic, output=sink) as running:
+                running.until(partial(_has_begun, launch.events), START_SECONDS_MAX, pause=0.02)
+                pid = _worker(launch.events)
+                _record(spy, pid, form, seconds, path)
+                threads = _threads(pid) or threads
+    text = "\n".join([table(raw.read_text()), "processor time of the worker's threads, since its start:", *threads])
+    output.with_suffix(".txt").write_text(text + "\n")
     raw.unlink()
-    print(output.with_suffix(".txt").read_text())
+    print(text)
     print(f"flame graph: {output.with_suffix('.svg')}")
+
+
+def _has_begun(events: str) -> bool:
+    return total(events, "rows_in") > 0
+
+
+def _record(spy: str, pid: int, form: str, seconds: int, path: Path) -> None:
+    """Look at a process, with the frames of native extensions where this machine allows it."""
+    command = [spy, "record", "--pid", str(pid), "--rate", str(RATE), "--duration", str(seconds), "--format", form,
+               "--output", str(path)]  # fmt: skip
+    failures = []
+    for extra in (["--native"], []):
+        found = subprocess.run([*command, *extra], capture_output=True, text=True, timeout=SPY_SECONDS_MAX, check=False)
+        if found.returncode == 0 and path.exists() and path.stat().st_size > 0:
+            return
+        failures.append(f"{found.stderr.strip()[-300:]}")
+    hint = "to look into another process needs the right to trace it: run as root, or sysctl kernel.yama.ptrace_scope=0"
+    raise SystemExit("\n".join(["py-spy could not look at the worker", *failures, hint]))
+
+
+def _threads(pid: int) -> list[str]:
+    """Return name and processor seconds of each thread: those of the Kafka client never run Python."""
+    try:
+        times = {thread.id: thread.user_time + thread.system_time for thread in psutil.Process(pid).threads()}
+        names = {number: Path(f"/proc/{pid}/task/{number}/comm").read_text().strip() for number in times}
+    except (psutil.NoSuchProcess, OSError):
+        return []
+    ordered = sorted(times, key=lambda number: -times[number])
+    return [f"  {times[number]:8.2f} s  {names[number]}" for number in ordered if times[number] > 0]
 
 
 def table(collapsed: str, rows: int = 40) -> str:
