@@ -86,10 +86,10 @@ fmt: $(DEV) ## repair what ruff can repair
 docs: $(DEV) ## run every code block of the documentation
 	$(BIN)/pytest tests/test_docs.py $(ARGS)
 
-bench: $(DEV) ## measure on a real broker, verify, and write docs/benchmarks.md (PEERS=1: peers too)
+bench: $(DEV) $(WITH_NATIVE) ## measure on a real broker, verify, and write docs/benchmarks.md (PEERS=1: peers too)
 	PEERS=$(PEERS) $(BIN)/python -m benchmarks $(ARGS)
 
-profile: $(DEV) ## a flame graph of a running worker: profile.svg (ARGS="--case map")
+profile: $(DEV) $(WITH_NATIVE) ## a flame graph of a running worker: profile.svg (ARGS="--case map")
 	@$(BIN)/py-spy --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet py-spy
 	$(BIN)/python -m benchmarks profile $(ARGS)
 
