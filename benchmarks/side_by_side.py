@@ -16,8 +16,9 @@ exactly_once_v2, a cache and final results by `suppress`; [Flink SQL](../benchma
 exactly-once checkpoints, one watermark per partition and mini batches; [Quix](../benchmarks/peers/scripts/quix_peer.py)
 and [Faust](../benchmarks/peers/scripts/faust_peer.py) with their exactly-once settings; and the
 [loop](../benchmarks/peers/hand_loop.py) that one writes by hand, which forgets its state when it ends. All of them
-commit once a second and are judged by the same oracles. Java peers get large sizes, so that they have compiled
-themselves before the slope is taken; slow peers get smaller ones."""
+commit once a second and are judged by the same oracles. They run for ever, so the slope is taken while one run passes:
+from its commit at or after the smaller size to that of the last record. Java peers get large sizes and have compiled
+themselves by then; slow peers get smaller ones. *Start* is the time until then less what the records took."""
 
 
 def side_by_side() -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from types import TracebackType
+from typing import Any, Self
 
 from benchmarks.cases import Case
 from benchmarks.events import pauses_of, snapshots
@@ -43,8 +44,19 @@ class Run:
     pause_ms: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """What had been used when so many records were committed."""
+
+    records: int
+    usage: Usage
+
+
 Runner = Callable[[World, Case, InputTopic, str], tuple[Usage, float]]
 """Runs something over an input, the output goes to the named topic; returns the longest pause in ms, too."""
+
+PassingRunner = Callable[[World, Case, InputTopic, str, int], tuple[Passed, Usage]]
+"""The same of something that does not end by itself; the number is of records after which to look first."""
 
 
 def run_engine(world: World, case: Case, source: InputTopic, output: str, *, workers: int = 1) -> tuple[Usage, float]:
@@ -63,48 +75,82 @@ def measure(world: World, name: str, case: Case, sizes: Sizes, runner: Runner) -
     runs: list[Run] = []
     for _ in range(sizes.repeat):
         for records in (sizes.small, sizes.large):
-            run = one_run(world, name, case, records, runner)
-            runs.append(run)
-            rate = records / run.usage.wall / 1_000
-            right = "right" if run.verdict.right else f"WRONG {run.verdict}"
-            print(
-                f"  {name}: {records} records, {run.usage.wall:.1f} s, {run.usage.cpu:.1f} CPU s, {rate:.0f} k/s, "
-                f"{run.usage.rss_mb:.0f} MB, {right}",
-                flush=True,
-            )
-    return summary(case, sizes, runs)
+            source = world.input(case.input, records, case.partitions)
+            with _Trial(world, name, case, source) as trial:
+                usage, pause_ms = runner(world, case, source, trial.output)
+            runs.append(trial.run(records, usage, pause_ms))
+    return summary(case, runs)
 
 
-def one_run(world: World, name: str, case: Case, records: int, runner: Runner) -> Run:
-    """Run once, and compare the output with the oracle."""
-    source = world.input(case.input, records, case.partitions)
-    output = world.create("out-" + world.next_name(name))
-    neighbours, before = Neighbours(), world.own_cpu()
-    usage, pause_ms = runner(world, case, source, output)
-    others = neighbours.cores_taken(world.own_cpu() - before)
-    verdict = case.oracle(source.frame, source.partition, read_rows(world.bootstrap, output))
-    world.drop(output)
-    return Run(records=records, usage=usage, verdict=verdict, others=others, pause_ms=pause_ms)
+def measure_passing(world: World, name: str, case: Case, sizes: Sizes, runner: PassingRunner) -> dict[str, Any]:
+    """Return the slope of a case of something that runs for ever, from when it has passed the smaller size to its end.
+
+    Both ends of the slope are of one run over the larger input: half as many starts, and a Java machine is measured
+    when it has compiled what it needs.
+    """
+    runs: list[Run] = []
+    for _ in range(sizes.repeat):
+        source = world.input(case.input, sizes.large, case.partitions)
+        with _Trial(world, name, case, source) as trial:
+            passed, usage = runner(world, case, source, trial.output, sizes.small)
+        whole = trial.run(sizes.large, usage, 0.0)
+        runs += [replace(whole, records=passed.records, usage=passed.usage), whole]
+    return summary(case, runs)
 
 
-def summary(case: Case, sizes: Sizes, runs: list[Run]) -> dict[str, Any]:
+class _Trial:
+    """One run: a topic for its output, who else was busy meanwhile, and the verdict of the oracle."""
+
+    def __init__(self, world: World, name: str, case: Case, source: InputTopic) -> None:
+        self._world = world
+        self._name = name
+        self._case = case
+        self._source = source
+        self.output = world.create("out-" + world.next_name(name))
+
+    def __enter__(self) -> Self:
+        self._neighbours, self._before = Neighbours(), self._world.own_cpu()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._others = self._neighbours.cores_taken(self._world.own_cpu() - self._before)
+
+    def run(self, records: int, usage: Usage, pause_ms: float) -> Run:
+        """Compare the output with the oracle, and tell."""
+        got = read_rows(self._world.bootstrap, self.output)
+        verdict = self._case.oracle(self._source.frame, self._source.partition, got)
+        self._world.drop(self.output)
+        right = "right" if verdict.right else f"WRONG {verdict}"
+        print(
+            f"  {self._name}: {records} records, {usage.wall:.1f} s, {usage.cpu:.1f} CPU s, "
+            f"{records / usage.wall / 1_000:.0f} k/s, {usage.rss_mb:.0f} MB, {right}",
+            flush=True,
+        )
+        return Run(records=records, usage=usage, verdict=verdict, others=self._others, pause_ms=pause_ms)
+
+
+def summary(case: Case, runs: list[Run]) -> dict[str, Any]:
     """Return medians and spread of the slopes of all pairs of runs."""
     pairs = [(small, large) for small, large in zip(runs[::2], runs[1::2], strict=True)]
-    millions = (sizes.large - sizes.small) / 1e6
-    cpu = [(large.usage.cpu - small.usage.cpu) / millions for small, large in pairs]
-    wall = [(large.usage.wall - small.usage.wall) / millions for small, large in pairs]
+    millions = [(large.records - small.records) / 1e6 for small, large in pairs]
+    cpu = [(large.usage.cpu - small.usage.cpu) / count for (small, large), count in zip(pairs, millions, strict=True)]
+    wall = [
+        (large.usage.wall - small.usage.wall) / count for (small, large), count in zip(pairs, millions, strict=True)
+    ]
     large_runs = [large for _, large in pairs]
     return {
         "title": case.title,
         "input": case.input,
-        "records": [sizes.small, sizes.large],
+        "records": [round(statistics.median(run.records for run in side)) for side in zip(*pairs, strict=True)],
         "cpu_s_per_million": _spread(cpu),
         "records_per_core_second": round(1e6 / statistics.median(cpu)),
         "records_per_second": round(1e6 / statistics.median(wall)),
         "cpu_s_per_million_with_start": _spread([run.usage.cpu / run.records * 1e6 for run in large_runs]),
         "start_s": round(
             statistics.median(
-                small.usage.wall - slope * sizes.small / 1e6 for (small, _), slope in zip(pairs, wall, strict=True)
+                small.usage.wall - slope * small.records / 1e6 for (small, _), slope in zip(pairs, wall, strict=True)
             ),
             2,
         ),

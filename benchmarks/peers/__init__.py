@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.cases import CASES
 from benchmarks.peers import faust, flink, hand_loop, kafka_streams, quix
-from benchmarks.throughput import Runner, Sizes
-from benchmarks.throughput import measure as measure_case
+from benchmarks.throughput import Sizes, measure_passing
+from benchmarks.throughput import measure as measure_pairs
 from benchmarks.world import World
 
 
@@ -25,6 +25,7 @@ class Peer:
         title: Name and version.
         prepare: Makes it ready to start; raises with the reason when it cannot be.
         runners: Case -> how it is run.
+        measured: How the slope is found: by two runs, or while one run passes.
         shrink: Divides the sizes, for those that would take an hour. Java peers are never shrunk: they would be
             measured while they compile themselves.
         reasons: Case -> why there is no such program.
@@ -32,7 +33,8 @@ class Peer:
 
     title: str
     prepare: Callable[[], None]
-    runners: Mapping[str, Runner]
+    runners: Mapping[str, Any]
+    measured: Callable[..., dict[str, Any]] = measure_passing
     shrink: int = 1
     reasons: Mapping[str, str] = field(default_factory=dict)
 
@@ -41,7 +43,7 @@ PEERS = {
     "flink-heap": Peer(
         title=f"Flink SQL {flink.VERSION}, heap state",
         prepare=flink.PROGRAM.prepare,
-        runners=dict.fromkeys(flink.CASES, flink.on("hashmap")),
+        runners=dict.fromkeys(flink.HEAP_CASES, flink.on("hashmap")),
     ),
     "flink-rocksdb": Peer(
         title=f"Flink SQL {flink.VERSION}, RocksDB",
@@ -57,6 +59,7 @@ PEERS = {
         title="confluent-kafka and pandas by hand (no restore, no rebalance)",
         prepare=hand_loop.prepare,
         runners=dict.fromkeys(hand_loop.CASES, hand_loop.run),
+        measured=measure_pairs,
         shrink=4,
     ),
     "quix": Peer(
@@ -84,7 +87,7 @@ def measure(world: World, peer: Peer, sizes: Sizes, case: str) -> dict[str, Any]
     smaller = Sizes(small=sizes.small // peer.shrink, large=sizes.large // peer.shrink, repeat=sizes.repeat)
     try:
         peer.prepare()
-        return measure_case(world, case, CASES[case], smaller, peer.runners[case])
+        return peer.measured(world, case, CASES[case], smaller, peer.runners[case])
     except (AssertionError, RuntimeError, OSError) as error:
         print(f"  {peer.title}, {case}: {error}", flush=True)
         return {"reason": _reason(error)}

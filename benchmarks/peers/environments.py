@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cases import Case
-from benchmarks.peers.waiting import Progress
+from benchmarks.peers.waiting import Progress, pass_through
 from benchmarks.processes import Measured, Usage
+from benchmarks.throughput import Passed
 from benchmarks.world import InputTopic, World
 from streamframe.broker.caches import cache_home
 
@@ -47,7 +48,7 @@ class PythonProgram:
             raise RuntimeError(f"pip install {' '.join(self.requirements)}: {installed.stderr[-300:]}")
         ready.write_text(str(self.requirements))
 
-    def run(self, world: World, case: Case, source: InputTopic, output: str) -> tuple[Usage, float]:
+    def run(self, world: World, case: Case, source: InputTopic, output: str, first: int) -> tuple[Passed, Usage]:
         """Run until its group has committed the end of the input, then end it."""
         group = f"peer-{output}"
         state = world.place / group
@@ -56,12 +57,12 @@ class PythonProgram:
         progress = Progress(world.bootstrap, group, source.topic)
         command = [self._python, str(self.script), *arguments]
         with Measured(command, cores=world.cores.engine, environment={}, log=log) as running:
-            usage = running.until(progress.reached, LIMIT_SECONDS)
+            passed, usage = pass_through(running, progress, first, LIMIT_SECONDS)
             running.go_on(AFTERWARDS_SECONDS)
             running.stop()
         progress.close()
         world.drop_containing(group)
-        return usage, 0.0
+        return passed, usage
 
     @property
     def _home(self) -> Path:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cases import Case
-from benchmarks.peers.waiting import Progress
+from benchmarks.peers.waiting import Progress, pass_through
 from benchmarks.processes import Measured, Usage
+from benchmarks.throughput import Passed
 from benchmarks.world import InputTopic, World
 from streamframe.broker.caches import cache_home
 
@@ -56,7 +57,9 @@ class JavaProgram:
         if made.returncode:
             raise RuntimeError(f"javac: {made.stderr[:400]}")
 
-    def run(self, world: World, case: Case, source: InputTopic, output: str, *extra: str) -> tuple[Usage, float]:
+    def run(
+        self, world: World, case: Case, source: InputTopic, output: str, first: int, *extra: str
+    ) -> tuple[Passed, Usage]:
         """Run it until its group has committed the end of the input, then end it."""
         application = f"java-{output}"
         state = world.place / application
@@ -65,13 +68,13 @@ class JavaProgram:
         progress = Progress(world.bootstrap, application, source.topic)
         log = world.place / f"{output}.log"
         with Measured([*command, self.main, *arguments], cores=world.cores.engine, environment={}, log=log) as running:
-            usage = running.until(progress.reached, LIMIT_SECONDS)
+            passed, usage = pass_through(running, progress, first, LIMIT_SECONDS)
             running.go_on(AFTERWARDS_SECONDS)
             running.stop()
         progress.close()
         shutil.rmtree(state, ignore_errors=True)
         world.drop_application(application)
-        return usage, 0.0
+        return passed, usage
 
     @property
     def _home(self) -> Path:

@@ -7,7 +7,9 @@ import time
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from benchmarks.processes import Measured, Usage
 from benchmarks.reading import reader
+from benchmarks.throughput import Passed
 
 MARKERS = 2
 """A transaction marker at the end of an internal topic is an offset that nobody commits."""
@@ -29,6 +31,11 @@ class Progress:
         self._topic = topic
         partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
         self._ends = {number: self._end(topic, number) for number in partitions}
+
+    def records(self) -> int:
+        """Return how many records of the input are committed."""
+        committed = self._committed()
+        return sum(max(0, min(committed.get((self._topic, number), 0), end)) for number, end in self._ends.items())
 
     def reached(self) -> bool:
         """Whether nothing is left to read."""
@@ -54,3 +61,16 @@ class Progress:
 
     def _end(self, topic: str, number: int) -> int:
         return self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
+
+
+def pass_through(running: Measured, progress: Progress, first: int, limit: float) -> tuple[Passed, Usage]:
+    """Wait until a number of records is committed, then until all are; return what was used until then."""
+    records = 0
+
+    def has_passed() -> bool:
+        nonlocal records
+        records = progress.records()
+        return records >= first
+
+    usage = running.until(has_passed, limit)
+    return Passed(records=records, usage=usage), running.until(progress.reached, limit)

@@ -15,7 +15,7 @@ from benchmarks.oracles import Verdict
 from benchmarks.plots import Bar, bars
 from benchmarks.processes import Usage
 from benchmarks.profiling import table
-from benchmarks.throughput import Run, Sizes, summary
+from benchmarks.throughput import Run, summary
 
 RIGHT = Verdict(expected=10, missing=0, unexpected=0, doubled=0, wrong=0)
 
@@ -26,10 +26,9 @@ def run_of(records: int, *, cpu: float, wall: float, verdict: Verdict = RIGHT) -
 
 
 def test_the_slope_leaves_out_what_starting_costs() -> None:
-    sizes = Sizes(small=1_000_000, large=4_000_000, repeat=1)
     pair = [run_of(1_000_000, cpu=3.0, wall=4.0), run_of(4_000_000, cpu=9.0, wall=10.0)]
 
-    found = summary(CASES["tumbling"], sizes, pair)
+    found = summary(CASES["tumbling"], pair)
 
     assert found["cpu_s_per_million"]["median"] == 2.0
     assert found["records_per_core_second"] == 500_000
@@ -41,7 +40,7 @@ def test_one_wrong_run_makes_the_figure_wrong() -> None:
     wrong = Verdict(expected=10, missing=1, unexpected=0, doubled=0, wrong=0)
     pair = [run_of(1, cpu=1.0, wall=1.0), run_of(2, cpu=2.0, wall=2.0, verdict=wrong)]
 
-    assert not summary(CASES["tumbling"], Sizes(small=1, large=2, repeat=1), pair)["right"]
+    assert not summary(CASES["tumbling"], pair)["right"]
 
 
 def test_each_record_waits_for_the_first_change_that_counts_it() -> None:
