@@ -90,14 +90,19 @@ class Measured:
     def pid(self) -> int:
         return self._process.pid
 
-    def to_end(self, limit: float) -> Usage:
-        """Wait until the tree has ended by itself; fails when that is an error, or too late."""
+    def to_end(self, limit: float, seen: Callable[[float], object] = lambda _megabytes: None) -> Usage:
+        """Wait until the tree has ended by itself; fails when that is an error, or too late.
+
+        Args:
+            limit: Seconds.
+            seen: Told the memory in use, in MB, now and then.
+        """
         while True:
             pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
             if pid:
                 break
             assert time.monotonic() - self.started < limit, f"not done after {limit:.0f} s, see {self.log}"
-            self.sample()
+            seen(self.sample())
             time.sleep(SAMPLE_SECONDS)
         wall = time.monotonic() - self.started
         self._process.returncode = os.waitstatus_to_exitcode(status)

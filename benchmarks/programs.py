@@ -97,6 +97,11 @@ def many_windows(clicks):
     return clicks.groupby("user").window(sf.tumbling("1s", grace="1h")).agg(**STATISTICS, name="totals")
 
 
+def large_state(clicks):
+    """Windows that stay open for a day: nothing is ever emitted, everything is kept."""
+    return clicks.groupby("user").window(sf.tumbling(WINDOW, grace="1d")).agg(**STATISTICS, name="totals")
+
+
 def latest_sent(clicks):
     """For latency: each change of a window tells how many records it has seen."""
     windows = clicks.groupby("user").window(sf.tumbling(WINDOW, grace=GRACE))
@@ -119,15 +124,17 @@ PROGRAMS = {
     "own-aggregate": own_aggregate,
     "live-state": live_state,
     "many-windows": many_windows,
+    "large-state": large_state,
     "latency-changes": latest_sent,
     "latency-map": passed_on,
     **{f"columns-{count}": columns(count) for count in range(1, len(COLUMNS) + 1)},
     **{f"aggregates-{count}": aggregates(count) for count in range(1, len(AGGREGATES) + 1)},
 }
 
-if "BENCH_APP" in os.environ:
-    app = sf.App(os.environ["BENCH_APP"], brokers=os.environ["BENCH_BOOTSTRAP"])
-    program = os.environ["BENCH_PROGRAM"]
+
+def application(name: str, bootstrap: str, program: str, source: str, output: str) -> sf.App:
+    """Return a program as an app."""
+    app = sf.App(name, brokers=bootstrap)
     schema = {
         "user": "string",
         "page": "string",
@@ -138,11 +145,10 @@ if "BENCH_APP" in os.environ:
     }
     if program == "latency-map":
         schema["number"] = "int64"
-    source = app.topic(
-        os.environ["BENCH_INPUT"],
-        schema=schema,
-        event_time="ts",
-        key=None if program == "repartition" else "user",
-    )
-    result = PROGRAMS[program](source)
-    result.to_topic(os.environ["BENCH_OUTPUT"])
+    clicks = app.topic(source, schema=schema, event_time="ts", key=None if program == "repartition" else "user")
+    PROGRAMS[program](clicks).to_topic(output)
+    return app
+
+
+if "BENCH_APP" in os.environ:
+    app = application(*(os.environ[f"BENCH_{name}"] for name in ("APP", "BOOTSTRAP", "PROGRAM", "INPUT", "OUTPUT")))

@@ -65,6 +65,7 @@ def write_report() -> Path:
         ("Latency", "latency", tables.latency),
         ("Restore", "restore", tables.restore),
         ("Memory", "memory", tables.memory),
+        ("Large state", "large-state", tables.large_state),
         ("Idle and start", "standing", tables.standing),
     )
     sections += [_by_path(title, subject, section) for title, subject, section in shown]

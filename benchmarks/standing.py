@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition
 
 from benchmarks.cases import CASES
 from benchmarks.events import snapshots, total
+from benchmarks.inputs import INPUTS
 from benchmarks.reading import reader
 from benchmarks.world import PARTITIONS, World
 
@@ -18,14 +19,15 @@ IDLE_SECONDS = 15.0
 SETTLE_SECONDS = 3.0
 
 
-def measure_idle(world: World, records: int = 100_000) -> dict[str, Any]:
+def measure_idle(world: World, partitions: int = PARTITIONS, records: int = 100_000) -> dict[str, Any]:
     """Return the processor time of a worker and its supervisor whose input has dried up, in percent of a core."""
     case = CASES["tumbling"]
-    source = world.input(case.input, records)
     name = world.next_name("idle")
+    source = world.create(f"in-{name}", partitions)
+    INPUTS[case.input].fill(world.bootstrap, source, records, partitions)
     output = world.create(f"out-{name}")
     launch = world.launch(name, bounded=False)
-    with world.engine(name, launch, program=case.program, source=source.topic, output=output) as running:
+    with world.engine(name, launch, program=case.program, source=source, output=output) as running:
         running.until(lambda: total(launch.events, "rows_in") >= records, LIMIT_SECONDS)
         # The last commit and what follows from it.
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -35,9 +37,14 @@ def measure_idle(world: World, records: int = 100_000) -> dict[str, Any]:
         used = running.cpu() - before
         seconds = time.monotonic() - started
         running.stop()
-    world.drop(output)
+    world.drop(source, output)
     world.drop_application(name)
-    return {"cpu_percent": round(100 * used / seconds, 2), "seconds": round(seconds, 1), "rss_mb": round(usage.rss_mb)}
+    return {
+        "partitions": partitions,
+        "cpu_percent": round(100 * used / seconds, 2),
+        "seconds": round(seconds, 1),
+        "rss_mb": round(usage.rss_mb),
+    }
 
 
 def measure_start(world: World, records: int = 1_000_000, repeat: int = 3) -> dict[str, Any]:

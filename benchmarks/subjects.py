@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import live_state, standing
 from benchmarks.cases import CASES
 from benchmarks.growth import PARTITIONS, grown_in_memory
+from benchmarks.large_state import measure_large_state
 from benchmarks.latency import Load, measure_latency
 from benchmarks.machine import native_path
 from benchmarks.nexmark.cases import NEXMARK
@@ -87,9 +88,15 @@ def memory(world: World, args: argparse.Namespace) -> Iterator[Measured]:
     yield {"bounds": _shown(live_state.measure_memory(world, 200_000 if args.quick else args.records // 2))}
 
 
+def large_state(world: World, args: argparse.Namespace) -> Iterator[Measured]:
+    rows, bound_mb = (300_000, 16) if args.quick else (30_000_000, 512)
+    yield _shown(measure_large_state(world, rows, bound_mb))
+
+
 def idle_and_start(world: World, args: argparse.Namespace) -> Iterator[Measured]:
     start = standing.measure_start(world, 100_000 if args.quick else 1_000_000, _repeat(args))
-    yield _shown({"idle": standing.measure_idle(world), "start": start})
+    idle, many = standing.measure_idle(world), standing.measure_idle(world, 64)
+    yield _shown({"idle": idle, "idle_many_partitions": many, "start": start})
 
 
 def metrics(world: World, args: argparse.Namespace) -> Iterator[Measured]:
@@ -157,6 +164,7 @@ SUBJECTS: dict[str, Subject] = {
     "growth": growth,
     "restore": restore,
     "memory": memory,
+    "large-state": large_state,
     "metrics": metrics,
     "standing": idle_and_start,
     "latency": latency,

@@ -87,6 +87,16 @@ class StateView:
                     row["problem"] = error.message
                 yield row
 
+    def contents(self, store: str) -> Iterator[tuple[StorePlace, MemoryStore]]:
+        """Yield what each task has of a store, as it is stored.
+
+        Raises:
+            ConfigError: There is no such store, or it holds no rows that can be shown.
+        """
+        place, _ = aggregate_place(self._places, store, {})
+        for partition in range(self._counts.get(place.declaration.changelog, 0)):
+            yield place, self._content(place, partition)
+
     def scan(self, store: str) -> Iterator[Mapping[str, object]]:
         """Yield the result rows of a store, open windows included.
 
