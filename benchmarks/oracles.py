@@ -170,7 +170,7 @@ def _last_changes(got: pd.DataFrame, want: pd.DataFrame, index: list[str]) -> Ve
 
 def compare_bags(got: pd.DataFrame, want: pd.DataFrame, columns: list[str]) -> Verdict:
     """Compare rows that have no key: sorted, side by side."""
-    if len(got) != len(want):
+    if got.empty or len(got) != len(want):
         short = max(0, len(want) - len(got))
         return Verdict(expected=len(want), missing=short, unexpected=max(0, len(got) - len(want)), doubled=0, wrong=0)
     wrong = np.zeros(len(want), bool)

@@ -16,6 +16,9 @@ from benchmarks.reading import reader
 from benchmarks.workload import Record, write
 
 
+SPAN_SECONDS = 50
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
     """All events of the model in one topic, whose records have the broker's time of appending."""
@@ -24,7 +27,8 @@ class Events:
 
     def fill(self, bootstrap: str, topic: str, records: int, partitions: int) -> tuple[pd.DataFrame, pd.Series]:
         """Write so many events; return them, and their partitions."""
-        model = Nexmark(events=records)
+        # Small inputs last long enough for some windows to close.
+        model = Nexmark(events=records, per_second=max(1, min(10_000, records // SPAN_SECONDS)))
         numbers = model.numbers()
         target = np.empty(records, np.int64)
 
