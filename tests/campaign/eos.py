@@ -68,6 +68,7 @@ class Scenario:
         keys: Distinct keys.
         dwell: Seconds between two steps, at most.
         options: Further arguments of ``streamframe run``.
+        hang: The first worker at its fifth commit hangs in it, as the client may after a restart of a broker.
         seed: Of input and pauses.
     """
 
@@ -79,6 +80,7 @@ class Scenario:
     keys: int = 20_000
     dwell: float = 0.0
     options: Sequence[str] = ()
+    hang: bool = False
     seed: int = 1
 
 
@@ -92,6 +94,7 @@ class Outcome:
         transactions: Transactions of table changes that were compared.
         kills: Instances that got SIGKILL.
         stops: Instances that were stopped.
+        hangs: Workers that the watchdog has ended.
     """
 
     findings: list[str] = field(default_factory=list)
@@ -99,6 +102,7 @@ class Outcome:
     transactions: int = 0
     kills: int = 0
     stops: int = 0
+    hangs: int = 0
 
     @property
     def perfect(self) -> bool:
@@ -175,7 +179,7 @@ class EosRun:
         faults: Mapping[str, Callable[[EosRun], object]] | None = None,
     ) -> None:
         self.broker, self.scenario, self.name, self.note = broker, scenario, name, note
-        self._faults = faults or {}
+        self._faults, self._place = faults or {}, place
         self._rng = random.Random(scenario.seed)
         programs = {"simple": ("simple",), "complex": ("complex", "second")}[scenario.program]
         self.apps = {f"{name}-{program}": self._fleet(f"{name}-{program}", program, place) for program in programs}
@@ -184,6 +188,8 @@ class EosRun:
     def _fleet(self, app: str, program: str, place: Path) -> Fleet:
         environment = {"EOS_APP": app, "EOS_PREFIX": f"{self.name}.", "EOS_PROGRAM": program}
         environment["EOS_BOOTSTRAP"] = self.broker.bootstrap
+        if self.scenario.hang:
+            environment["EOS_HANG"] = str(place / "hung")
         options = ["--commit-interval", self.scenario.commit_interval, *self.scenario.options]
         launch = Launch(program=PROGRAM, bootstrap=self.broker.bootstrap, environment=environment, options=options)
         return Fleet(launch, place / app, state=self.scenario.state)
@@ -270,6 +276,7 @@ class EosRun:
         outcome = Outcome(
             kills=sum(fleet.kills for fleet in self.apps.values()),
             stops=sum(fleet.stops for fleet in self.apps.values()),
+            hangs=sum(log.read_text(errors="replace").count("watchdog: ") for log in self._place.glob("*/*/log")),
         )
         everything = [*self.topics.values(), *self.internal_topics]
         for view in self.views.values():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -78,6 +80,11 @@ class History:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
             self.samples.setdefault((role, process.pid), []).append(sample)
+
+    def keep(self, file: Path) -> None:
+        """Write all samples to a file: they tell something also when the run comes to a bad end."""
+        rows = {f"{role} {pid}": [asdict(each) for each in samples] for (role, pid), samples in self.samples.items()}
+        file.write_text(json.dumps(rows))
 
     def longest(self, role: str) -> list[Sample]:
         """Return the samples of the longest life in a role."""

@@ -44,6 +44,8 @@ START_MS = 10_200 * 2 * DAY_MS + 3_600_000
 LOOK_AHEAD = 10
 DISORDER_MS = 900
 LIMIT_SECONDS = 360.0
+OPTIONS = ("--commit-interval", "500ms", "-X", "kafka.transaction_timeout_ms=10000")
+"""Who is killed here does not come back under its name, so the broker must end its transaction: soon."""
 
 Rows = Mapping[int, Sequence[Record]]
 
@@ -168,9 +170,7 @@ def run_smoke(
 
 def _fleet(bootstrap: str, program: str, scenario: Scenario, name: str, place: Path) -> Fleet:
     environment = {"SMOKE_BOOTSTRAP": bootstrap, "SMOKE_PREFIX": f"{name}.", "SMOKE_PROGRAM": program}
-    launch = Launch(
-        program=PROGRAM, bootstrap=bootstrap, environment=environment, options=["--commit-interval", "500ms"]
-    )
+    launch = Launch(program=PROGRAM, bootstrap=bootstrap, environment=environment, options=OPTIONS)
     return Fleet(launch, place / program, state=scenario.state)
 
 

@@ -69,10 +69,11 @@ class Feed:
     """Produces blocks in a thread of its own, as far ahead of the commits as the plan says."""
 
     def __init__(self, bootstrap: str, view: GroupView, plan: Plan) -> None:
-        self._bootstrap, self._view, self._plan = bootstrap, view, plan
+        self._bootstrap, self.view, self._plan = bootstrap, view, plan
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._produce, name="feed")
         self.blocks = 0
+        self.expected = Expected(blocks=plan.blocks)
         self.failure: BaseException | None = None
 
     def start(self) -> None:
@@ -93,13 +94,15 @@ class Feed:
                 if self.blocks * blocks.records - self._committed() > self._plan.ahead - blocks.records:
                     self._ended.wait(0.2)
                     continue
-                produce(self._bootstrap, blocks.frame(self.blocks), partitions=blocks.partitions)
+                frame = blocks.frame(self.blocks)
+                produce(self._bootstrap, frame, partitions=blocks.partitions)
+                self.expected.add(frame)
                 self.blocks += 1
         except BaseException as error:
             self.failure = error
 
     def _committed(self) -> int:
-        return sum(offset for each, offset in self._view.committed().items() if each.topic == "clicks")
+        return sum(offset for each, offset in self.view.committed().items() if each.topic == "clicks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,9 @@ class Count:
 
 def run_steady(plan: Plan, place: Path) -> dict[str, object]:
     """Run it on a broker of its own; return the figures."""
-    with KafkaBroker(settings={"log.segment.bytes": 64 << 20}) as broker:
+    # A broker that does not get a processor for some seconds is not dead.
+    settings = {"log.segment.bytes": 64 << 20, "broker.session.timeout.ms": 18_000}
+    with KafkaBroker(settings=settings) as broker:
         broker.create_topic("clicks", plan.blocks.partitions, {"retention.ms": -1, "retention.bytes": 512 << 20})
         for topic in OUTPUTS:
             broker.create_topic(topic, 4, {"retention.ms": -1})
@@ -131,7 +136,7 @@ def run_steady(plan: Plan, place: Path) -> dict[str, object]:
                 fleet.add(name)
             feed.start()
             try:
-                changes = _work(plan, fleet, feed, history, view)
+                changes = _work(plan, fleet, feed, history, place)
             finally:
                 feed.end()
             _say(f"{feed.blocks * plan.blocks.records:,} records produced, waiting for the rest")
@@ -139,7 +144,7 @@ def run_steady(plan: Plan, place: Path) -> dict[str, object]:
             lives = {name: fleet.log(name).count("worker started again") for name in STAYING}
             for name in fleet.names:
                 fleet.stop(name)
-        counts = judge(broker.bootstrap, plan.blocks, feed.blocks)
+        counts = judge(broker.bootstrap, feed.expected)
     figures = _figures(plan, history)
     ours = {role: found for role, found in figures.items() if role != "broker"}
     growing = [f"{role} {quantity}" for role, found in ours.items() for quantity in _grown(found, plan)]
@@ -166,7 +171,7 @@ def run_steady(plan: Plan, place: Path) -> dict[str, object]:
     }
 
 
-def _work(plan: Plan, fleet: Fleet, feed: Feed, history: History, view: GroupView) -> int:
+def _work(plan: Plan, fleet: Fleet, feed: Feed, history: History, place: Path) -> int:
     """Let the third instance join and leave until the time is over; return how often it did."""
     begun = time.monotonic()
     next_change, next_line, changes = begun + plan.rebalance, begun + 60, 0
@@ -181,12 +186,13 @@ def _work(plan: Plan, fleet: Fleet, feed: Feed, history: History, view: GroupVie
             name = f"guest-{(changes - 1) // 2 % 2}"
             if name in fleet.names:
                 # On a busy machine it may not even have begun.
-                wait_until(lambda: len(view.members()) == len(fleet.names), 120, f"{name} has joined")
+                wait_until(lambda: len(feed.view.members()) == len(fleet.names), 120, f"{name} has joined")
                 fleet.stop(name)
             else:
                 fleet.add(name)
         if now >= next_line:
             next_line += 60
+            history.keep(place / "samples.json")
             _say(f"{(now - begun) / 60:.0f} min, {feed.blocks * plan.blocks.records:,} records, {_memory(history)}")
         time.sleep(max(0.0, min(SAMPLE_SECONDS, next_change - time.monotonic())))
     return changes
@@ -230,11 +236,8 @@ def _grown(found: dict[str, Trend], plan: Plan) -> list[str]:
     return grown
 
 
-def judge(bootstrap: str, blocks: Blocks, produced: int) -> dict[str, Count]:
+def judge(bootstrap: str, expected: Expected) -> dict[str, Count]:
     """Compare all that was committed with plain pandas."""
-    expected = Expected(blocks=blocks)
-    for number in range(produced):
-        expected.add(number)
     users, groups, pages = expected.users(), expected.groups(), expected.pages()
     users["user"] = [f"u{value:06d}" for value in users["user"]]
     groups["country"] = [COUNTRIES[value] for value in groups["country"]]

@@ -74,9 +74,8 @@ class Expected:
     def __post_init__(self) -> None:
         self._stream_time = pd.Series(0, index=range(self.blocks.partitions), dtype="int64")
 
-    def add(self, number: int) -> None:
+    def add(self, frame: pd.DataFrame) -> None:
         """Take the next block."""
-        frame = self.blocks.frame(number)
         partition = frame["user"] % self.blocks.partitions
         before = partition.map(self._stream_time)
         observed = frame["ts"].groupby(partition).cummax().clip(lower=before)
