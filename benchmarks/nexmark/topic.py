@@ -15,7 +15,6 @@ from benchmarks.nexmark.queries import BID
 from benchmarks.reading import reader
 from benchmarks.workload import Record, write
 
-
 SPAN_SECONDS = 50
 
 
