@@ -22,7 +22,7 @@ WITH_NATIVE := $(if $(CARGO),$(NATIVE))
 PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 
 .DEFAULT_GOAL := help
-.PHONY: native native-check test-pure dashboards live dashboard-pictures all-tests
+.PHONY: native native-check test-pure dashboards lock live dashboard-pictures all-tests
 .PHONY: help setup demo test test-fast test-kafka sim sim-mutants lint types fmt docs bench profile page-picture ci clean
 
 help: ## list the targets
@@ -96,8 +96,15 @@ profile: $(DEV) $(WITH_NATIVE) ## a flame graph of a running worker: profile.svg
 dashboards: $(DEV) ## write dashboards and alert rules from their source in grafana/
 	$(BIN)/python -m grafana
 
+lock: $(DEV) ## write the packages of the image and their hashes: deploy/requirements.lock, deploy/build.lock
+	@$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
+	@for pair in pyproject.toml:requirements.lock deploy/build.in:build.lock; do \
+		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+			--custom-compile-command "make lock" --output-file deploy/$${pair#*:} $${pair%:*} || exit 1; \
+	done
+
 live: $(DEV) ## dashboards and alerts on real workers in trouble (needs prometheus; two minutes)
-	$(BIN)/pytest tests/dashboards/live.py $(ARGS)
+	$(BIN)/pytest -o faulthandler_timeout=900 tests/dashboards/live.py $(ARGS)
 
 dashboard-pictures: $(DEV) ## draw the dashboards of the documentation (needs prometheus, node, npm, chromium; six minutes)
 	$(BIN)/python -m grafana.live $(ARGS)
