@@ -21,11 +21,36 @@ pub(crate) struct Arriving {
     headers: Vec<(usize, Vec<Header>)>,
 }
 
+/// How large a batch was: the next one is probably as large, and need not grow step by step.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Extent {
+    rows: usize,
+    value_bytes: usize,
+    key_bytes: usize,
+}
+
 impl Arriving {
-    pub(crate) fn push(&mut self, message: &Message<'_>) {
-        let headers = message.headers();
-        if !headers.is_empty() {
-            self.headers.push((self.offsets.len(), headers));
+    pub(crate) fn expecting(extent: Extent) -> Self {
+        Self {
+            values: Bytes::with_capacity(extent.rows, extent.value_bytes),
+            keys: Bytes::with_capacity(extent.rows, extent.key_bytes),
+            offsets: Vec::with_capacity(extent.rows),
+            timestamps: Vec::with_capacity(extent.rows),
+            headers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { rows: self.len(), value_bytes: self.values.nbytes(), key_bytes: self.keys.nbytes() }
+    }
+
+    /// Take a record; looking for headers costs as much as all the rest, also where there are none.
+    pub(crate) fn push(&mut self, message: &Message<'_>, with_headers: bool) {
+        if with_headers {
+            let headers = message.headers();
+            if !headers.is_empty() {
+                self.headers.push((self.offsets.len(), headers));
+            }
         }
         self.values.push(message.value());
         self.keys.push(message.key());

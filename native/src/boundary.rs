@@ -13,14 +13,15 @@
 //! 3. No panic leaves a function that librdkafka calls.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
 use std::slice::from_raw_parts;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -45,12 +46,16 @@ struct RawMessage {
 
 type OnNew = unsafe extern "C" fn(*mut c_void, *const c_void, *mut c_void, *mut c_char, usize) -> c_int;
 type OnDestroy = unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
+type OnAcknowledgement = unsafe extern "C" fn(*mut c_void, *mut RawMessage, *mut c_void) -> c_int;
 
 /// The functions of the library in use, with the prototypes of `rdkafka.h`.
 struct Api {
     version: unsafe extern "C" fn() -> c_int,
     conf_add_on_new: unsafe extern "C" fn(*mut c_void, *const c_char, OnNew, *mut c_void) -> c_int,
     add_on_destroy: unsafe extern "C" fn(*mut c_void, *const c_char, OnDestroy, *mut c_void) -> c_int,
+    add_on_acknowledgement: unsafe extern "C" fn(*mut c_void, *const c_char, OnAcknowledgement, *mut c_void) -> c_int,
+    conf_set: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, *mut c_char, usize) -> c_int,
+    topic_name: unsafe extern "C" fn(*const c_void) -> *const c_char,
     queue_get_partition: unsafe extern "C" fn(*mut c_void, *const c_char, i32) -> *mut c_void,
     queue_get_consumer: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
     queue_forward: unsafe extern "C" fn(*mut c_void, *mut c_void),
@@ -73,6 +78,7 @@ struct Api {
 static API: OnceLock<Api> = OnceLock::new();
 
 const NAME: &CStr = c"streamframe";
+const ONLY_ERRORS: &CStr = c"delivery.report.only.error";
 
 /// Oldest version whose behaviour was looked at: 2.13.0.
 const OLDEST_VERSION: c_int = 0x020d_00ff;
@@ -95,6 +101,9 @@ pub(crate) fn open(path: &str) -> Result<(), String> {
         version: function!(b"rd_kafka_version"),
         conf_add_on_new: function!(b"rd_kafka_conf_interceptor_add_on_new"),
         add_on_destroy: function!(b"rd_kafka_interceptor_add_on_destroy"),
+        add_on_acknowledgement: function!(b"rd_kafka_interceptor_add_on_acknowledgement"),
+        conf_set: function!(b"rd_kafka_conf_set"),
+        topic_name: function!(b"rd_kafka_topic_name"),
         queue_get_partition: function!(b"rd_kafka_queue_get_partition"),
         queue_get_consumer: function!(b"rd_kafka_queue_get_consumer"),
         queue_forward: function!(b"rd_kafka_queue_forward"),
@@ -123,6 +132,14 @@ pub(crate) fn open(path: &str) -> Result<(), String> {
 thread_local! {
     /// The client that was made last by this thread and not yet taken.
     static MADE: RefCell<Option<Arc<Client>>> = const { RefCell::new(None) };
+    /// What is being made is a producer whose reports of success nobody reads.
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Say what this thread makes next: a producer that reports failures only, or any other client.
+pub(crate) fn announce(silent: bool) {
+    MADE.with(RefCell::take);
+    SILENT.set(silent);
 }
 
 /// Return the client that this thread made last, once.
@@ -135,6 +152,11 @@ pub(crate) fn take_made() -> Option<Arc<Client>> {
 extern "C" fn conf_init(conf: *mut c_void, _opaque: *mut *mut c_void, _errstr: *mut c_char, _size: usize) -> c_int {
     // Before `open` there is nothing to call; -1 is not a known code and makes the client refuse the property.
     let Some(api) = API.get() else { return -1 };
+    if SILENT.get() {
+        // A report for each record costs as much as writing it: the record is kept until the application has asked.
+        // SAFETY: `conf` is the configuration that librdkafka is setting up; both texts are copied.
+        unsafe { (api.conf_set)(conf, ONLY_ERRORS.as_ptr(), c"true".as_ptr(), null_mut(), 0) };
+    }
     // SAFETY: `conf` is the configuration that librdkafka is setting up; the name and the function live for ever.
     unsafe { (api.conf_add_on_new)(conf, NAME.as_ptr(), on_new, null_mut()) }
 }
@@ -157,6 +179,15 @@ unsafe extern "C" fn on_new(
             drop(unsafe { Arc::from_raw(opaque.cast::<Client>()) });
             return None;
         }
+        if SILENT.get() {
+            // SAFETY: `handle` is the client being made; the function lives for ever and needs no opaque.
+            let refused =
+                unsafe { (api.add_on_acknowledgement)(handle, NAME.as_ptr(), on_acknowledgement, null_mut()) };
+            if refused != 0 {
+                // Nobody finds it in MADE; `on_destroy` cleans up.
+                return None;
+            }
+        }
         MADE.with(|made| made.replace(Some(client)));
         Some(())
     });
@@ -169,6 +200,49 @@ unsafe extern "C" fn on_destroy(_handle: *mut c_void, opaque: *mut c_void) -> c_
     // SAFETY: `opaque` comes from `Arc::into_raw` in `on_new`, and this is the only call.
     let client = unsafe { Arc::from_raw(opaque.cast_const().cast::<Client>()) };
     let _ = catch_unwind(AssertUnwindSafe(|| client.release()));
+    0
+}
+
+/// What became of the last record that was written to a partition under watch.
+#[derive(Clone)]
+pub(crate) struct Fate {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    /// Its offset; -1 while nothing was reported, or when the broker did not tell.
+    pub(crate) offset: i64,
+    /// The code of the first failure, or 0.
+    pub(crate) code: i32,
+}
+
+/// Partitions under watch, by the address of the client: acknowledgements come also while it is being destroyed, so
+/// they must not lead to memory of `Client`.
+static WATCHED: Mutex<BTreeMap<usize, Vec<Fate>>> = Mutex::new(BTreeMap::new());
+
+/// How many clients watch: mostly none, and then an acknowledgement costs a look at this.
+static WATCHING: AtomicUsize = AtomicUsize::new(0);
+
+fn watched() -> MutexGuard<'static, BTreeMap<usize, Vec<Fate>>> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+unsafe extern "C" fn on_acknowledgement(handle: *mut c_void, message: *mut RawMessage, _opaque: *mut c_void) -> c_int {
+    if WATCHING.load(Ordering::Relaxed) > 0 {
+        let _ = catch_unwind(|| {
+            let api = API.get()?;
+            // SAFETY: the library lends a live message of ours for the time of this call.
+            let message = unsafe { &*message };
+            let mut watched = watched();
+            let fates = watched.get_mut(&handle.addr())?;
+            // SAFETY: a message of a producer has a topic, which lives longer; the text is copied.
+            let topic = unsafe { text_at((api.topic_name)(message.topic)) };
+            let fate = fates.iter_mut().find(|fate| fate.partition == message.partition && fate.topic == topic)?;
+            fate.offset = message.offset;
+            if fate.code == 0 {
+                fate.code = message.err;
+            }
+            Some(())
+        });
+    }
     0
 }
 
@@ -364,6 +438,7 @@ impl Client {
         let Ok((api, mut held)) = self.open() else {
             return;
         };
+        forget_fates(held.handle);
         held.handle = null_mut();
         let main = std::mem::replace(&mut held.main, null_mut());
         let queues = held.queues.drain().map(|(_, queue)| queue.raw).chain((!main.is_null()).then_some(main));
@@ -470,6 +545,22 @@ impl Client {
         while ready > 0 && unsafe { libc::read(fd, scratch.as_mut_ptr().cast(), scratch.len()) } == 256 {}
     }
 
+    /// Take note from now on of what becomes of records for these partitions.
+    pub(crate) fn watch(&self, partitions: Vec<(String, i32)>) -> Result<(), Closed> {
+        let (_, held) = self.open()?;
+        let fates = partitions.into_iter().map(|(topic, partition)| Fate { topic, partition, offset: -1, code: 0 });
+        if watched().insert(held.handle.addr(), fates.collect()).is_none() {
+            WATCHING.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Return what became of them, and watch no longer.
+    pub(crate) fn fates(&self) -> Result<Vec<Fate>, Closed> {
+        let (_, held) = self.open()?;
+        Ok(forget_fates(held.handle))
+    }
+
     /// Queue records for a topic, from `rows` on; return how many and the code that stopped it, or 0.
     pub(crate) fn produce<'r>(
         &self,
@@ -540,6 +631,14 @@ pub(crate) struct Outgoing<'r> {
 
 fn parts(bytes: Option<&[u8]>) -> (*const c_void, usize) {
     bytes.map_or((null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
+}
+
+fn forget_fates(handle: *mut c_void) -> Vec<Fate> {
+    let found = watched().remove(&handle.addr());
+    if found.is_some() {
+        WATCHING.fetch_sub(1, Ordering::Relaxed);
+    }
+    found.unwrap_or_default()
 }
 
 fn give_back_queue(api: &Api, queue: *mut c_void) {

@@ -50,6 +50,7 @@ struct Column {
     ints: Vec<i64>,
     floats: Vec<f64>,
     text: Vec<u8>,
+    /// Where the text of each row ends, behind a first bound of 0.
     ends: Vec<i64>,
     /// Empty while there is no null.
     valid: Vec<bool>,
@@ -67,7 +68,25 @@ enum Found {
     Text,
 }
 
+/// Room for text in a row, to begin with.
+const TEXT_BYTES: usize = 12;
+
 impl Column {
+    fn with_room(kind: Kind, rows: usize) -> Self {
+        let mut column = Self::default();
+        match kind {
+            Kind::Text => {
+                column.ends.reserve(rows + 1);
+                // The first bound: Arrow's offsets have one more entry than there are rows.
+                column.ends.push(0);
+                column.text.reserve(rows * TEXT_BYTES);
+            }
+            Kind::Float64 | Kind::Float32 => column.floats.reserve(rows),
+            _ => column.ints.reserve(rows),
+        }
+        column
+    }
+
     fn commit(&mut self, kind: Kind, found: Found) {
         let null = matches!(found, Found::Absent | Found::Null);
         if null && self.valid.is_empty() {
@@ -91,10 +110,7 @@ impl Column {
         let mut offsets: Option<Bound<'py, PyBytes>> = None;
         let data = match kind {
             Kind::Text => {
-                let mut bounds = Vec::with_capacity(self.ends.len() + 1);
-                bounds.push(0);
-                bounds.extend_from_slice(&self.ends);
-                offsets = Some(pack_i64(py, &bounds)?);
+                offsets = Some(pack_i64(py, &self.ends)?);
                 PyBytes::new(py, &self.text)
             }
             Kind::Float64 => pack(py, &self.floats, f64::to_le_bytes)?,
@@ -129,10 +145,10 @@ struct Batch<'f> {
 }
 
 impl<'f> Batch<'f> {
-    fn new(fields: &'f [Field]) -> Self {
+    fn new(fields: &'f [Field], rows: usize) -> Self {
         Self {
             fields,
-            columns: fields.iter().map(|_| Column::default()).collect(),
+            columns: fields.iter().map(|field| Column::with_room(field.kind, rows)).collect(),
             found: vec![Found::Absent; fields.len()],
             marks: vec![0; fields.len()],
         }
@@ -269,7 +285,7 @@ impl JsonReader {
         guarded(|| {
             let source = Source::new(values)?;
             let (batch, unsure, nulls) = py.detach(|| {
-                let mut batch = Batch::new(&self.fields);
+                let mut batch = Batch::new(&self.fields, source.len());
                 let (mut unsure, mut nulls) = (Vec::new(), Vec::new());
                 for row in 0..source.len() {
                     match source.get(row) {

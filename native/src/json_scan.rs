@@ -113,9 +113,7 @@ impl<'j> Cursor<'j> {
         loop {
             if let Some(chunk) = self.text.get(at..at + 8) {
                 let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-                let odd = zero_bytes(word ^ (ONES * b'"' as u64))
-                    | zero_bytes(word ^ (ONES * b'\\' as u64))
-                    | (word.wrapping_sub(ONES * 0x20) & !word & HIGHS);
+                let odd = odd_bytes(word);
                 if odd == 0 {
                     others |= word;
                     at += 8;
@@ -237,6 +235,14 @@ impl<'j> Cursor<'j> {
             }
         }
     }
+}
+
+/// The high bit of every quote, backslash and control character, and perhaps of bytes behind the first of them.
+#[inline(always)]
+pub(crate) fn odd_bytes(word: u64) -> u64 {
+    zero_bytes(word ^ (ONES * b'"' as u64))
+        | zero_bytes(word ^ (ONES * b'\\' as u64))
+        | (word.wrapping_sub(ONES * 0x20) & !word & HIGHS)
 }
 
 /// The high bit of every byte that is zero, and perhaps of bytes behind the first of them.

@@ -127,6 +127,7 @@ def _log_options(topology: Topology, settings: Settings, name: str) -> LogOption
         kafka=settings.kafka,
         limits=settings.limits,
         guarantee=settings.commit.guarantee,
+        headers=topology.reads_headers,
     )
 
 

@@ -158,6 +158,8 @@ def producer_properties(settings: KafkaSettings, limits: Limits, *, transactiona
         properties["enable.gapless.guarantee"] = True
     else:
         properties["transactional.id"] = transactional_id
+        # Nothing is visible before the commit, which waits for no linger: larger requests cost nobody anything.
+        properties["linger.ms"] = 25
         properties["transaction.timeout.ms"] = settings.transaction_timeout_ms
         # The client refuses to wait for an answer longer than the transaction may live.
         patience = int(properties["socket.timeout.ms"])

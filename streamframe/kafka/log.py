@@ -41,7 +41,7 @@ from streamframe.kafka.client_config import (
 from streamframe.kafka.client_log import ClientErrors, ClientLog
 from streamframe.kafka.consumer import InputConsumer
 from streamframe.kafka.ends import EndWatch
-from streamframe.kafka.native_client import make_client
+from streamframe.kafka.native_client import make_client, native_of
 from streamframe.kafka.producers import AtLeastOnceProducer, How, RecordProducer, TransactionalProducer
 from streamframe.kafka.rebalance import Barrier
 from streamframe.kafka.restore import RestoreConsumer
@@ -63,6 +63,7 @@ class LogOptions:
         kafka: Connection and group.
         limits: Bounds.
         guarantee: ``exactly_once`` or ``at_least_once``.
+        headers: Somebody may ask for the headers of input records.
     """
 
     group: str
@@ -71,6 +72,7 @@ class LogOptions:
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
     limits: Limits = field(default_factory=Limits)
     guarantee: Guarantee = "exactly_once"
+    headers: bool = True
 
 
 class KafkaLog:
@@ -230,7 +232,11 @@ class KafkaLog:
             protocol="consumer" if protocol == "consumer" else "classic",
         )
         assignors = str(properties.get("partition.assignment.strategy", ""))
-        return self._new(Consumer, properties), protocol == "consumer" or "cooperative" in assignors
+        client = self._new(Consumer, properties)
+        handle = native_of(client)
+        if handle is not None and not self._options.headers:
+            handle.leave_out_headers()
+        return client, protocol == "consumer" or "cooperative" in assignors
 
     def _make_restore_consumer(self) -> Consumer:
         options = self._options

@@ -14,6 +14,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -45,22 +46,25 @@ class NativeConsumer(Consumer):
     """
 
     handle: Any
-    """The native client, or ``None``."""
+    """The native client; ``None``: the plug-in could not take the client over, which is of no use then."""
 
     def __init__(self, properties: Mapping[str, Any], **options: Any) -> None:
-        native.take_client()
+        native.announce_client()
         super().__init__(with_plugin(properties), **options)
         self.handle = native.take_client()
 
 
 class NativeProducer(Producer):
-    """A producer that tells its native handle; arguments as ``NativeConsumer``."""
+    """A producer that tells its native handle, and reports failures only; arguments as ``NativeConsumer``.
+
+    Give its records no callbacks: those of records that were written are never called, and their memory is lost.
+    """
 
     handle: Any
-    """The native client, or ``None``."""
+    """The native client; ``None``: the plug-in could not take the client over, which is of no use then."""
 
     def __init__(self, properties: Mapping[str, Any], **options: Any) -> None:
-        native.take_client()
+        native.announce_client(silent=True)
         super().__init__(with_plugin(properties), **options)
         self.handle = native.take_client()
 
@@ -80,11 +84,11 @@ def make_client(kind: Any, properties: Mapping[str, Any], **options: Any) -> Any
         KafkaException: The client refuses a property.
     """
     if is_available():
-        try:
-            return _NATIVE_KIND[kind](properties, **options)
-        except KafkaException:
-            # Our plug-in or a property of the user: without the plug-in we shall see.
-            return kind(properties, **options)
+        # Our plug-in is refused, or a property of the user: without the plug-in we shall see.
+        with suppress(KafkaException):
+            client = _NATIVE_KIND[kind](properties, **options)
+            if client.handle is not None:
+                return client
     return kind(properties, **options)
 
 

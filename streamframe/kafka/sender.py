@@ -1,9 +1,10 @@
 """Handing records to the client's producer: the tight loop, back-pressure, and offsets of changelog records.
 
 Rules:
-    1. No callback per record: each would cost as much as writing the record. A lost record of a transaction
+    1. No report per record: each would cost as much as writing the record. A lost record of a transaction
        makes its commit fail; a lost record without a transaction is fatal to the producer. Only the last
-       changelog record of a partition asks for its offset.
+       changelog record of a partition tells its offset: by a callback, or on the native path, where the client
+       reports failures only, to a watch on its partition.
     2. A full queue is back-pressure: serve the client until there is room.
     3. Records with headers are few (those set aside) and go by ``confluent_kafka``, whatever the others do.
 """
@@ -132,12 +133,14 @@ class Sender:
             KafkaException, SystemError: As the client raises them.
             OutcomeUnknown: Not written in time.
         """
+        written = {partition: records[partition] for partition in sorted(records) if records[partition]}
+        self.topics.update(partition.topic for partition in written)
+        handle = native_of(self.client)
+        if handle is not None:
+            return self._write_changelog_native(handle, written)
         ends: dict[TopicPartition, Offset] = {}
         failures: list[str] = []
-        for partition in sorted(records):
-            if not records[partition]:
-                continue
-            self.topics.add(partition.topic)
+        for partition in written:
             *before, (last_key, last_value) = records[partition]
             keys = [key for key, _ in before]
             values = [value for _, value in before]
@@ -145,6 +148,19 @@ class Sender:
             report = _offset_report(partition, ends, failures)
             self._produce_when_there_is_room(partition.topic, (last_value, last_key, partition.partition, report))
         self.flush()
+        return Written(ends=ends, failures=failures)
+
+    def _write_changelog_native(self, handle: Any, records: ChangelogRecords) -> Written:
+        """Write changelog records; ``write_changelog`` says what is raised."""
+        handle.watch([(partition.topic, partition.partition) for partition in records])
+        for partition, entries in records.items():
+            keys, values = zip(*entries, strict=True)
+            self.write(OutputBatch(topic=partition.topic, values=values, keys=keys, partitions=partition.partition))
+        self.flush()
+        ends: dict[TopicPartition, Offset] = {}
+        failures: list[str] = []
+        for topic, number, offset, code in handle.fates():
+            _note_end(TopicPartition(topic, number), offset, KafkaError(code) if code else None, ends, failures)
         return Written(ends=ends, failures=failures)
 
     def flush(self) -> None:
@@ -207,10 +223,19 @@ def _offset_report(
     partition: TopicPartition, ends: dict[TopicPartition, Offset], failures: list[str]
 ) -> Callable[[KafkaError | None, Message], None]:
     def report(error: KafkaError | None, message: Message) -> None:
-        offset = None if error is not None else message.offset()
-        if offset is None:
-            failures.append(f"changelog {partition}: {'no offset' if error is None else facts_of(error).text}")
-        else:
-            ends[partition] = Offset(offset + 1)
+        _note_end(partition, message.offset(), error, ends, failures)
 
     return report
+
+
+def _note_end(
+    partition: TopicPartition,
+    offset: int | None,
+    error: KafkaError | None,
+    ends: dict[TopicPartition, Offset],
+    failures: list[str],
+) -> None:
+    if error is None and offset is not None and offset >= 0:
+        ends[partition] = Offset(offset + 1)
+    else:
+        failures.append(f"changelog {partition}: {'no offset' if error is None else facts_of(error).text}")

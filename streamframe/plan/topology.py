@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from streamframe.plan.nodes import Aggregate, Node, Plan, Source
+from streamframe.plan.nodes import Aggregate, Assign, MetaColumn, Node, Plan, Source
 
 Port = Literal["rows", "late"]
 
@@ -162,3 +162,10 @@ class Topology:
     def changelogs(self) -> tuple[str, ...]:
         """Names of all changelog topics."""
         return tuple(d.changelog for sub in self.sub_topologies for d in sub.stores)
+
+    @property
+    def reads_headers(self) -> bool:
+        """Whether headers of input records may be asked for: as a column, or for a dead letter."""
+        steps = [stage.node for sub in self.sub_topologies for stage in sub.stages]
+        values = [value for step in steps if isinstance(step, Assign) for _, value in step.assignments]
+        return self.plan.dead_letters is not None or any(value is MetaColumn.HEADERS for value in values)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as ClientPartition
 
 from streamframe.core.batch import OutputBatch
@@ -73,6 +73,59 @@ def test_records_keep_value_key_offset_time_and_headers(producer, consumer):
     assert headers == [[], [], [], [("x", b"1"), ("y", None)]]
     assert sum(each.size_bytes for each in batches) == 3
     assert batches[-1].next_offset == 4
+
+
+def test_headers_that_nobody_asks_for_are_left_out(producer, consumer):
+    producer.write(OutputBatch(topic="t", values=[b"h"], keys=[b"k"], partitions=0, headers=[[("x", b"1")]]))
+    producer.flush()
+    native_of(consumer).leave_out_headers()
+    (batch,) = [each.batch for each in drained(consumer, assigned(consumer), ends=2) if each.batch is not None]
+    assert [(batch.values()[0], batch.key(0), batch.headers(0))] == [(b"h", b"k", [])]
+
+
+def test_the_end_of_each_changelog_partition_is_known_though_only_failures_are_reported(producer):
+    one, other = PLACES
+    first = producer.write_changelog({one: [(b"k", b"1"), (b"k", b"2")], other: [(b"k", None)]})
+    assert (first.ends, first.failures) == ({one: 2, other: 1}, [])
+    producer.write(OutputBatch(topic="t", values=[b"x"] * 7, partitions=0))
+    assert producer.write_changelog({one: [(b"k", b"3")]}).ends == {one: 10}
+    assert producer.write_changelog({}).ends == {}
+
+
+def test_what_becomes_of_records_that_are_given_up_is_known(mocked, producer):
+    handle = native_of(producer.client)
+    mocked.delay(5_000)
+    handle.watch([("t", 0), ("t", 1)])
+    assert handle.produce("t", 0, 2, [b"x", b"y"], partition=0) == (2, 0)
+    producer.client.purge()
+    assert producer.client.flush(10) == 0
+    mocked.delay(0)
+    (topic, partition, _, code), untouched = handle.fates()
+    assert (topic, partition, code) == ("t", 0, KafkaError._PURGE_QUEUE)
+    assert untouched == ("t", 1, -1, 0)
+    assert handle.fates() == []
+
+
+class Forgetful:
+    """A producer that gives up what waits, as after a failure, when it is asked to write it."""
+
+    def __init__(self, client):
+        self.handle = native_of(client)
+        self.poll = client.poll
+        self._client = client
+
+    def flush(self, timeout):
+        self._client.purge()
+        return self._client.flush(timeout)
+
+
+def test_a_changelog_record_that_is_lost_is_a_failure(mocked, producer):
+    producer.client = Forgetful(producer.client)
+    mocked.delay(5_000)
+    written = producer.write_changelog({PLACES[0]: [(b"k", b"1")]})
+    mocked.delay(0)
+    assert written.ends == {}
+    assert [text.partition(":")[0] for text in written.failures] == [f"changelog {PLACES[0]}"]
 
 
 def test_the_end_of_a_partition_is_told_behind_its_records(producer, consumer):
