@@ -23,7 +23,7 @@ PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 
 .DEFAULT_GOAL := help
 .PHONY: native native-check test-pure dashboards lock live dashboard-pictures all-tests
-.PHONY: help setup demo test test-fast test-kafka sim sim-mutants lint types fmt docs bench profile page-picture ci clean
+.PHONY: help setup demo test test-fast test-kafka soak steady sim sim-mutants lint types fmt docs bench profile page-picture ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,12 @@ test-fast: $(DEV) ## the tests that need no broker and no patience
 
 test-kafka: $(DEV) ## the tests on a real broker (STREAMFRAME_TEST_BOOTSTRAP=host:port to use yours)
 	$(BIN)/pytest -m kafka $(ARGS)
+
+soak: $(DEV) $(WITH_NATIVE) ## hours of crashes, rebalances and broker bounces on a real broker: make soak HOURS=8 [FIRST=1], or SEED=42
+	$(BIN)/python -m tests.campaign.endurance $(if $(SEED),--seed $(SEED),--hours $(or $(HOURS),1) --first $(or $(FIRST),1)) $(ARGS)
+
+steady: $(DEV) $(WITH_NATIVE) ## full speed with rebalances: memory and handles must not grow (MINUTES=30)
+	$(BIN)/python -m tests.campaign.steady --minutes $(or $(MINUTES),30) $(ARGS)
 
 sim: $(READY) ## the simulator: make sim SEEDS=1000 [FIRST=5000], or make sim SEED=42 for one with its trace
 	$(BIN)/python -m streamframe.testing.sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),300) --first $(or $(FIRST),0)) $(ARGS)

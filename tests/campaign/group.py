@@ -14,7 +14,7 @@ from streamframe.kafka.admin import TopicAdmin
 from streamframe.kafka.client_log import ClientLog
 
 Answer = TypeVar("Answer")
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 """Brokers are killed, coordinators move: a question that is not answered is asked again."""
 
 

@@ -37,6 +37,7 @@ from tests.campaign.stream import Blocks, Expected, produce
 PROGRAM = Path(__file__).with_name("steady_program.py")
 STAYING = ("first", "second")
 SAMPLE_SECONDS = 5.0
+JOIN_SECONDS_MAX = 600.0
 OUTPUTS = ("users", "groups", "pages", "late")
 QUANTITIES = ("rss_mb", "descriptors", "threads")
 RSS_GROWTH_MAX_MB = 20.0
@@ -134,13 +135,14 @@ def run_steady(plan: Plan, place: Path) -> dict[str, object]:
         with Fleet(launch, place, note=_say) as fleet:
             for name in STAYING:
                 fleet.add(name)
+            wait_until(lambda: len(view.members()) == len(STAYING), JOIN_SECONDS_MAX, "both have joined")
             feed.start()
             try:
                 changes = _work(plan, fleet, feed, history, place)
             finally:
                 feed.end()
             _say(f"{feed.blocks * plan.blocks.records:,} records produced, waiting for the rest")
-            wait_until(partial(view.is_drained, "clicks"), 300, "everything that was produced is committed", pause=1.0)
+            wait_until(partial(view.is_drained, "clicks"), 600, "everything that was produced is committed", pause=1.0)
             lives = {name: fleet.log(name).count("worker started again") for name in STAYING}
             for name in fleet.names:
                 fleet.stop(name)
@@ -186,7 +188,7 @@ def _work(plan: Plan, fleet: Fleet, feed: Feed, history: History, place: Path) -
             name = f"guest-{(changes - 1) // 2 % 2}"
             if name in fleet.names:
                 # On a busy machine it may not even have begun.
-                wait_until(lambda: len(feed.view.members()) == len(fleet.names), 120, f"{name} has joined")
+                wait_until(lambda: len(feed.view.members()) == len(fleet.names), JOIN_SECONDS_MAX, f"{name} has joined")
                 fleet.stop(name)
             else:
                 fleet.add(name)
