@@ -27,24 +27,24 @@ class GroupView:
     """
 
     def __init__(self, bootstrap: str, group: str) -> None:
-        settings = KafkaSettings(bootstrap=bootstrap, request_timeout_ms=20_000)
-        self._admin = TopicAdmin(settings, ClientLog(logging.getLogger("campaign")))
+        self._bootstrap = bootstrap
+        self._admin = self._new_admin()
         self._group = group
 
     def members(self) -> dict[str, int]:
         """Return the members with the number of their partitions; nobody while the group is not stable."""
-        facts = _answered(lambda: self._admin.group(self._group))
+        facts = self._answered(lambda admin: admin.group(self._group))
         if facts.state != "STABLE":
             return {}
         return {member.member_id: len(member.partitions) for member in facts.members}
 
     def is_empty(self) -> bool:
         """Whether the group has no members."""
-        return not _answered(lambda: self._admin.group(self._group)).members
+        return not self._answered(lambda admin: admin.group(self._group)).members
 
     def committed(self) -> dict[TopicPartition, int]:
         """Return the committed offset of each partition, the unknown ones left out."""
-        found = _answered(lambda: self._admin.committed(self._group))
+        found = self._answered(lambda admin: admin.committed(self._group))
         return {partition: int(each.offset) for partition, each in found.items() if each.offset >= 0}
 
     def progress(self) -> int:
@@ -55,7 +55,7 @@ class GroupView:
         """Return how many offsets of these topics, and of the group's repartition topics, are not committed."""
         repartitions = {each.topic for each in self.committed() if each.topic.endswith("-repartition")}
         partitions = self.partitions(*topics, *sorted(repartitions))
-        ends = _answered(lambda: self._admin.log_ends(partitions))
+        ends = self._answered(lambda admin: admin.log_ends(partitions))
         committed = self.committed()
         return sum(int(ends[each]) - committed.get(each, 0) for each in partitions)
 
@@ -70,23 +70,28 @@ class GroupView:
     def undecided(self, *topics: str) -> dict[TopicPartition, int]:
         """Return the partitions in which a transaction is open, with the offsets that it hides."""
         partitions = self.partitions(*topics)
-        ends = _answered(lambda: self._admin.log_ends(partitions))
-        bounds = _answered(lambda: self._admin.bounds(partitions))
+        ends = self._answered(lambda admin: admin.log_ends(partitions))
+        bounds = self._answered(lambda admin: admin.bounds(partitions))
         hidden = {each: int(ends[each]) - int(bounds[each].end) for each in partitions}
         return {each: count for each, count in hidden.items() if count}
 
     def partitions(self, *topics: str) -> list[TopicPartition]:
         """Return all partitions of topics."""
-        facts = _answered(lambda: self._admin.describe(list(topics)))
+        facts = self._answered(lambda admin: admin.describe(list(topics)))
         return [TopicPartition(each.name, number) for each in facts.values() for number in range(each.partition_count)]
 
+    def _answered(self, ask: Callable[[TopicAdmin], Answer]) -> Answer:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return ask(self._admin)
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+                # A client that has seen its coordinator die may ask the wrong node for ever.
+                time.sleep(0.5)
+                self._admin = self._new_admin()
 
-def _answered(ask: Callable[[], Answer]) -> Answer:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return ask()
-        except Unavailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
+    def _new_admin(self) -> TopicAdmin:
+        settings = KafkaSettings(bootstrap=self._bootstrap, request_timeout_ms=10_000)
+        return TopicAdmin(settings, ClientLog(logging.getLogger("campaign")))
