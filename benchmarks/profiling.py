@@ -14,11 +14,10 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-import psutil
-
 from benchmarks.cases import CASES
-from benchmarks.events import read_events, total
+from benchmarks.events import total
 from benchmarks.nexmark.cases import NEXMARK
+from benchmarks.threads import thread_seconds, worker_pid
 from benchmarks.world import World
 
 RATE = 200
@@ -50,7 +49,7 @@ def profile(case_name: str, records: int, seconds: int, output: Path) -> None:
             sink = world.create(f"out-{name}")
             with world.engine(name, launch, program=case.program, source=source.topic, output=sink) as running:
                 running.until(partial(_has_begun, launch.events), START_SECONDS_MAX, pause=0.02)
-                pid = _worker(launch.events)
+                pid = worker_pid(launch.events)
                 _record(spy, pid, form, seconds, path)
                 threads = _threads(pid) or threads
     text = "\n".join([table(raw.read_text()), "processor time of the worker's threads, since its start:", *threads])
@@ -79,14 +78,9 @@ def _record(spy: str, pid: int, form: str, seconds: int, path: Path) -> None:
 
 
 def _threads(pid: int) -> list[str]:
-    """Return name and processor seconds of each thread: those of the Kafka client never run Python."""
-    try:
-        times = {thread.id: thread.user_time + thread.system_time for thread in psutil.Process(pid).threads()}
-        names = {number: Path(f"/proc/{pid}/task/{number}/comm").read_text().strip() for number in times}
-    except (psutil.NoSuchProcess, OSError):
-        return []
-    ordered = sorted(times, key=lambda number: -times[number])
-    return [f"  {times[number]:8.2f} s  {names[number]}" for number in ordered if times[number] > 0]
+    """Return processor seconds and name of each thread: those of the Kafka client never run Python."""
+    ordered = sorted(thread_seconds(pid).values(), key=lambda thread: -thread[1])
+    return [f"  {seconds:8.2f} s  {name}" for name, seconds in ordered if seconds > 0]
 
 
 def table(collapsed: str, rows: int = 40) -> str:
@@ -112,10 +106,3 @@ def table(collapsed: str, rows: int = 40) -> str:
         lines += [f"  {100 * count / max(1, samples):5.1f} %  {name}" for name, count in counter.most_common(rows)]
         lines.append("")
     return "\n".join(lines)
-
-
-def _worker(events: str) -> int:
-    started = [each["text"] for each in read_events(events) if each["kind"] == "WorkerStarted"]
-    found = re.search(r"pid=(\d+)", started[-1])
-    assert found is not None, started
-    return int(found.group(1))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import judgement, tables
+from benchmarks.budget import write_budget
 from benchmarks.charts import DOCS, case_bar, image
 from benchmarks.plots import Line, bars, lines
 from benchmarks.results_files import PATHS, load
@@ -57,7 +58,7 @@ Partitions: the whole job on a broker."""
 
 
 def write_report() -> Path:
-    """Write the page and its plots; return the page."""
+    """Write the page, its plots and the budget in ``performance.md``; return the page."""
     sections = [HEAD, _judged(), _throughput(), side_by_side(), _nexmark(), _growth()]
     shown: tuple[tuple[str, str, Sections], ...] = (
         ("Workers", "workers", tables.workers),
@@ -71,6 +72,7 @@ def write_report() -> Path:
     sections += [_by_path(title, subject, section) for title, subject, section in shown]
     sections.append(_stages())
     PAGE.write_text("\n".join(section for section in sections if section).rstrip() + "\n")
+    write_budget()
     return PAGE
 
 

@@ -25,6 +25,7 @@ from streamframe.core.ids import TopicPartition
 from streamframe.kafka.consumed import ConsumedBatch, group_by_partition, split_errors
 from streamframe.operators.program import Program, TaskContext
 
+WHOLE_JOB = "tumbling, whole job on a broker"
 BATCH = 5_000
 BATCHES = 60
 WARM_UP = 10

@@ -20,8 +20,9 @@ from benchmarks.nexmark.cases import NEXMARK
 from benchmarks.peers import PEERS
 from benchmarks.peers import measure as measure_peer
 from benchmarks.results_files import load
-from benchmarks.stages import measure_stages
+from benchmarks.stages import WHOLE_JOB, measure_stages
 from benchmarks.telemetry import measure_overhead
+from benchmarks.threads import measure_threads
 from benchmarks.throughput import Sizes, measure, run_engine
 from benchmarks.world import World
 
@@ -44,7 +45,8 @@ def nexmark(world: World, args: argparse.Namespace) -> Iterator[Measured]:
 
 
 def stages(world: World, args: argparse.Namespace) -> Iterator[Measured]:
-    yield _shown(measure_stages())
+    found = _shown(measure_stages())
+    yield found | {WHOLE_JOB: _shown(measure_threads(world, _sizes(args)))}
 
 
 def workers(world: World, args: argparse.Namespace) -> Iterator[Measured]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import charts, report, results_files
+from benchmarks import budget, charts, report, results_files
 from benchmarks.cases import CASES
 from benchmarks.latency import latencies_of
 from benchmarks.oracles import Verdict
@@ -87,9 +87,14 @@ def test_the_committed_page_is_what_the_committed_results_say(tmp_path: Path, mo
     monkeypatch.setattr(report, "PAGE", tmp_path / "benchmarks.md")
     monkeypatch.setattr(charts, "IMAGES", tmp_path / "images")
 
+    budget_page = tmp_path / "performance.md"
+    budget_page.write_text(budget.PAGE.read_text())
+    monkeypatch.setattr(budget, "PAGE", budget_page)
+
     report.write_report()
 
     committed = charts.DOCS
     assert (tmp_path / "benchmarks.md").read_text() == (committed / "benchmarks.md").read_text()
+    assert budget_page.read_text() == (committed / "performance.md").read_text()
     for image in (tmp_path / "images").glob("*.svg"):
         assert image.read_text() == (committed / "images" / image.name).read_text(), image.name
