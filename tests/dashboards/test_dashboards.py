@@ -197,6 +197,15 @@ def test_the_parser_refuses_what_is_no_query():
     assert len(list(nodes(parsed("sum(rate(a[5m])) / 2")))) == 6
 
 
+def test_the_components_that_draw_the_pictures_are_pinned():
+    draw = FOLDER.parent / "live" / "draw"
+    wanted = json.loads((draw / "package.json").read_text())["dependencies"]
+    locked = json.loads((draw / "package-lock.json").read_text())["packages"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    assert locked[""]["dependencies"] == wanted, "run: npm install --package-lock-only --legacy-peer-deps"
+    assert len({version for name, version in wanted.items() if name.startswith("@grafana/")}) == 1
+
+
 def test_grafana_is_given_the_folder_and_a_datasource_that_cannot_be_edited():
     root = Path(FOLDER).parent / "provisioning"
     (source,) = yaml.safe_load((root / "datasources" / "prometheus.yml").read_text())["datasources"]
