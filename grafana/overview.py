@@ -238,7 +238,7 @@ def _time() -> Iterator[models.Panel]:
         "program is too slow.",
         (
             f"sort_desc(topk(8, sum by (operator) (rate(streamframe_operator_seconds_total{RECENT})))) "
-            '/ scalar(sum(streamframe_worker_state{state="running"}))',
+            '/ scalar(clamp_min(sum(streamframe_worker_state{state="running"}), 1))',
             "{{operator}}",
         ),
         unit="percentunit",

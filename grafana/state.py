@@ -68,7 +68,7 @@ def _numbers() -> Iterator[models.Panel]:
         "Restore done in",
         "What is left at the pace of the last minutes; a dash: nothing is restored. Long, and the state directory was "
         "lost: keep it on a volume.",
-        [(f"sum({_REMAINING}) / (-sum(deriv({_REMAINING}{RATE})) > 0)", "")],
+        [(f"sum({_REMAINING}) / (sum(rate(streamframe_restore_records_total{RECENT})) > 0)", "")],
         unit="s",
         no_value="–",
         decimals=0,

@@ -59,6 +59,7 @@ class Story:
         self.stack.start("generator", further=["--rate", str(self.rate), *QUIET])
         self.until("rows are read", "sum(rate(streamframe_rows_in_total[5s])) > 100")
         self.until("both have partitions", "min(sum by (instance) (streamframe_assigned_partitions)) == 3")
+        self.until("event time moves", "min(changes(streamframe_watermark_timestamp_seconds[10m])) > 0")
         self._now("quiet")
         self.last()
         return workers
