@@ -38,6 +38,7 @@ class CommitCycle:
         started_at: Wall clock of the decision, microseconds.
         leaving_max: ``LEAVING_MAX``, for tests.
         waits: How often the next commit has waited.
+        flushing: A flush is on its way: the next commit is the one that ends it.
     """
 
     sequence: int = 0
@@ -47,8 +48,9 @@ class CommitCycle:
     started_at: int = 0
     leaving_max: int = LEAVING_MAX
     waits: int = 0
+    flushing: bool = False
 
-    def waits_for(self, tasks: Sequence[Task]) -> Task | None:
+    def waits_for(self, tasks: Sequence[Task], *, flush: bool = False) -> Task | None:
         """Return the task of which results should leave before the next commit; ``None``: it may be decided.
 
         A window of a million groups that left in the commit would stall the loop for a second. So a commit that is due
@@ -56,10 +58,13 @@ class CommitCycle:
 
         Args:
             tasks: Running tasks, in the order of their ids.
+            flush: The commit closes all their windows. Nothing more comes, so it may wait as long as it takes.
         """
-        left = {task.id: task.active_program.leaving_rows for task in tasks}
-        if self.waits >= WAITS_MAX or sum(left.values()) <= self.leaving_max:
+        programs = {task.id: task.active_program for task in tasks}
+        left = {id_: each.leaving_rows + (each.open_rows if flush else 0) for id_, each in programs.items()}
+        if (self.waits >= WAITS_MAX and not flush) or sum(left.values()) <= self.leaving_max:
             return None
+        self.flushing = flush
         self.waits += 1
         return max(tasks, key=lambda task: left[task.id])
 
@@ -83,7 +88,7 @@ class CommitCycle:
         self.sequence += 1
         self.in_flight = self.sequence
         self.started_at = now
-        self.waits = 0
+        self.waits, self.flushing = 0, False
         self.sealed = {}
         outputs: list[cmd.Command] = []
         offsets: dict[TopicPartition, Committed] = {}
@@ -118,4 +123,5 @@ class CommitCycle:
         """Forget the commit in flight: it was rolled back."""
         self.in_flight = None
         self.request = None
+        self.flushing = False
         self.sealed = {}

@@ -231,7 +231,7 @@ class Worker:
             return [*commands, *self._stop_when_possible()]
         due = self.now - self.last_commit_at >= self.spec.settings.commit.interval
         commands += self._bounded_tick(due=due)
-        if (due or self.is_full) and self.commit.in_flight is None:
+        if ((due and not self.commit.flushing) or self.is_full) and self.commit.in_flight is None:
             return [*commands, *self._release_or_commit()]
         return commands
 
@@ -483,6 +483,10 @@ class Worker:
             return []
         flush = {task.id for task in mine if bound.flush and not self._flushed(task)}
         if flush:
+            slow = self.commit.waits_for([task for task in mine if task.id in flush], flush=True)
+            if slow is not None:
+                program = slow.active_program
+                return self._worked(slow, lambda: program.release(self.now, flush=True))[0]
             for task_id in sorted(flush):
                 self.tasks[task_id].metadata = dict.fromkeys(self.tasks[task_id].inputs, bound.mark)
             return self._commit_if_needed(flush)

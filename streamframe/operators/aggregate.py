@@ -139,17 +139,17 @@ class AggregateState:
             turn.count(PARTIALS_MERGED, self.stage.node.name, len(rows) - lost)
             self._touched[bucket] = self._touched.get(bucket, 0) + len(rows)
 
-    def release(self, time: int, turn: Turn, slice_rows: int) -> None:
-        """Emit some of what is over at the watermark ``time``, before the commit; results of changes wait for it.
+    def release(self, watermark: Watermark, turn: Turn, slice_rows: int) -> None:
+        """Emit some of what is over at ``watermark``, before the commit; results of changes wait for it.
 
         Args:
-            time: The watermark.
+            watermark: The watermark.
             turn: Takes the rows.
             slice_rows: Emit about so many, more when much is left.
         """
         if self._panes is None or self.folding.node.emit != "final":
             return
-        self._begin_closing(time, turn)
+        self._begin_closing(self._closing_time(watermark), turn)
         if self._leaving:
             left = self.leaving_rows
             self._leave(min(max(slice_rows, left // 8), 4 * slice_rows), turn)
@@ -167,19 +167,28 @@ class AggregateState:
             rows += sum(self.state.rows_of(bucket) for bucket in buckets[bisect_left(buckets, (start, 0)) : end])
         return rows
 
+    @property
+    def open_rows(self) -> int:
+        """Rows of windows that are not over and would be emitted by a flush, about."""
+        if self._panes is None or self.folding.node.emit != "final":
+            return 0
+        return sum(self.state.rows_of(bucket) for bucket in self.state.ids() if not self._is_closed(bucket))
+
     def close(self, watermark: Watermark, turn: Turn) -> None:
         """Emit what is due at ``watermark`` and forget the windows that are over."""
         if self.folding.node.emit == "changes":
             self._emit(self._presenter.rows(self._changed_groups()), turn)
         if self._panes is None:
             return
-        time = watermark.time
-        if watermark.flushed:
-            # Everything that is open closes, and nothing beyond: a later run goes on with later windows.
-            time = max([self._closed_until, *(self._last_closing(bucket) for bucket in self.state.ids()[-1:])])
-        self._begin_closing(time, turn)
+        self._begin_closing(self._closing_time(watermark), turn)
         while self._leaving:
             self._leave(_SEALED_SLICE_ROWS, turn)
+
+    def _closing_time(self, watermark: Watermark) -> int:
+        if not watermark.flushed:
+            return watermark.time
+        # Everything that is open closes, and nothing beyond: a later run goes on with later windows.
+        return max([self._closed_until, *(self._last_closing(bucket) for bucket in self.state.ids()[-1:])])
 
     def _begin_closing(self, time: int, turn: Turn) -> None:
         """Close what is over at ``time``: from now on no row changes it."""

@@ -199,22 +199,24 @@ class Program:
         laps.end(self._entry_by_topic[topic])
         return self._through_stages(turn, laps)
 
-    def release(self, now: int) -> Produced:
+    def release(self, now: int, *, flush: bool = False) -> Produced:
         """Emit a slice of what is over, without new records, so that less is left for the seal.
 
         Args:
             now: Wall clock, microseconds.
+            flush: Everything is over: there is no more input, and the next seal is told so, too.
 
         Raises: as ``process``.
         """
-        return self._through_stages(Turn(now=now), Laps(self._stopwatch))
+        return self._through_stages(Turn(now=now), Laps(self._stopwatch), flush=flush)
 
-    def _through_stages(self, turn: Turn, laps: Laps) -> Produced:
+    def _through_stages(self, turn: Turn, laps: Laps, *, flush: bool = False) -> Produced:
         for stage in self._stages:
             self._run(stage, turn)
             if stage.index in self._early:
-                time = self._entered_early(stage).time
-                self._aggregates[stage.index].release(time, turn, self._context.slice_rows)
+                # What senders say of a flush counts in the seal.
+                entered = Watermark(self._entered_early(stage).time, flushed=flush)
+                self._aggregates[stage.index].release(entered, turn, self._context.slice_rows)
             laps.end(stage.node.name)
         return Produced(outputs=turn.outputs, counts=dict(turn.counts), micros=laps.micros)
 
@@ -292,6 +294,11 @@ class Program:
     def leaving_rows(self) -> int:
         """Rows of windows that are over and would all be emitted by a seal now, about."""
         return sum(self._aggregates[index].leaving_rows for index in self._early)
+
+    @property
+    def open_rows(self) -> int:
+        """Rows of windows that are not over and would be emitted as well if the seal were a flush, about."""
+        return sum(self._aggregates[index].open_rows for index in self._early)
 
     @property
     def changed_bytes(self) -> int:

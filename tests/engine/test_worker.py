@@ -13,7 +13,7 @@ from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.commit import LEAVING_MAX, WAITS_MAX
 from streamframe.engine.ownership import PARTIAL_ASSIGNMENT_PATIENCE
-from streamframe.engine.ports import ChangelogBounds, Committed
+from streamframe.engine.ports import Bounds, ChangelogBounds, Committed
 from streamframe.engine.worker import (
     DAMAGED_MAX,
     ROLLBACKS_MAX,
@@ -426,6 +426,20 @@ def test_a_commit_does_not_wait_for_ever_nor_does_the_next_one_at_once() -> None
     found.handle(ev.CommitSucceeded(sequence=commit.sequence, ends={}))
     found.handle(ev.RecordsRead(batch=batch(IN0, 1)))
     assert of(cmd.Commit, commit_due(found)) == []
+
+
+def test_a_flush_waits_as_long_as_it_takes_until_little_is_left() -> None:
+    found = running(bounded=True)
+    ends = {IN0: Bounds(offset(0), offset(1)), IN1: Bounds(offset(0), offset(0))}
+    found.handle(ev.BoundsFetched(bounds=ends))
+    found.handle(ev.RecordsRead(batch=batch(IN0, 0)))
+    program(found).open_rows = LEAVING_MAX + 2 * WAITS_MAX
+
+    for _ in range(2 * WAITS_MAX):
+        assert [type(command) for command in commit_due(found)] == [cmd.Produce]
+
+    [commit] = of(cmd.Commit, commit_due(found))
+    assert all(committed.metadata.endswith(found.bound.mark) for committed in commit.request.offsets.values())
 
 
 def test_a_revocation_and_a_stop_do_not_wait_for_what_leaves() -> None:

@@ -56,6 +56,7 @@ class CountingProgram:
     dirty: bool = False
     changed_bytes: int = 0
     leaving_rows: int = 0
+    open_rows: int = 0
     nbytes: int = 0
     watermark: int = 0
     stream_times: dict[TopicPartition, int] = field(default_factory=dict)
@@ -79,9 +80,11 @@ class CountingProgram:
         self.changed_bytes += batch.size_bytes
         return Produced(outputs=[OutputBatch(topic="out", values=list(batch.values()))], counts={"rows_in": len(batch)})
 
-    def release(self, now: int) -> Produced:
+    def release(self, now: int, *, flush: bool = False) -> Produced:
         if self.failure is not None:
             raise self.failure
+        if flush:
+            self.leaving_rows, self.open_rows = self.leaving_rows + self.open_rows, 0
         self.leaving_rows -= 1
         return Produced(outputs=[OutputBatch(topic="out", values=[b"left"])])
 

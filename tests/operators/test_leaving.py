@@ -93,3 +93,16 @@ def test_what_has_left_before_a_crash_leaves_again() -> None:
     cluster.run()
 
     assert [row["user"] for row in cluster.rows("out")] == sorted(USERS)
+
+
+def test_a_flush_may_leave_in_slices_before_its_seal() -> None:
+    cluster = cluster_of(2)
+    program = cluster.tasks[TASK].program
+    feed(cluster, 1, 2)
+    cluster.read(TASK, CLICKS, 100)
+    assert (program.open_rows, program.leaving_rows) == (len(USERS), 0)
+
+    assert sum(map(len, program.release(0, flush=True).outputs)) == 2
+    assert (program.open_rows, program.leaving_rows) == (0, 3)
+
+    assert sum(map(len, program.seal(0, flush=True).outputs)) == 3
