@@ -68,7 +68,8 @@ def overview() -> models.Dashboard:
         "StreamFrame / overview",
         "Does it keep up, where does the time go, what is late, dropped, restoring, and who works.",
         [
-            *_numbers(),
+            *_health(),
+            *_harm(),
             row("Does it keep up?"),
             *_keeping_up(),
             row("Where does the time go?"),
@@ -78,12 +79,13 @@ def overview() -> models.Dashboard:
             row("In and out"),
             *_throughput(),
             row("Who works?"),
-            *_fleet(),
+            _workers(),
+            *_alerts(),
         ],
     )
 
 
-def _numbers() -> Iterator[models.Panel]:
+def _health() -> Iterator[models.Panel]:
     yield number(
         "Workers",
         "Workers whose tasks all process, and the others: they restore, rebalance, stop or have failed.",
@@ -137,6 +139,9 @@ def _numbers() -> Iterator[models.Panel]:
         unit="short",
         steps=[(None, "green"), (1, "red")],
     )
+
+
+def _harm() -> Iterator[models.Panel]:
     yield number(
         "Busy",
         "Share of the time in which the workers do not wait for records. Near 100 %: there is no reserve.",
@@ -307,9 +312,9 @@ def _throughput() -> Iterator[models.Panel]:
     )
 
 
-def _fleet() -> Iterator[models.Panel]:
+def _workers() -> models.Panel:
     by_worker = "by (instance)"
-    yield listing(
+    return listing(
         "Workers",
         "A worker with no partitions is a spare; one that is busy while the others idle has a hot key; a last turn "
         "long ago is a call that does not return.",
@@ -341,6 +346,9 @@ def _fleet() -> Iterator[models.Panel]:
         ],
         mappings={"State": STATE_COLORS},
     )
+
+
+def _alerts() -> Iterator[models.Panel]:
     yield listing(
         "Alerts",
         "Alerts of these dashboards' rules that fire, or are about to.",

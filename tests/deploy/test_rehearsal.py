@@ -12,14 +12,10 @@ from collections import Counter
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from grafana.live.compose import IMAGE, ROOT, Replica, Stack, can_rehearse
+from grafana.live.compose import IMAGE, ROOT, Replica, Stack
 from grafana.live.compose import broker_settings as settings_of_the_broker
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.slow,
-    pytest.mark.skipif(not can_rehearse(), reason="this system has one loopback address only"),
-]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 DEADLINE_SECONDS = 90
 QUICK = ("-X", "commit.interval=200ms", "-X", "telemetry.interval=100ms")
