@@ -57,6 +57,22 @@ nanoseconds of processor time per record, one thread. With more keys the same re
 Partitions: the whole job on a broker."""
 
 
+AGAIN = """\
+## Measuring again
+
+```sh
+make bench                                           # everything but the peers, on both data paths: about an hour
+make bench ARGS="--quick"                            # small sizes, once each, nothing is written: does it run?
+make bench ARGS="--only throughput,peers --case tumbling --path native"   # side by side in one session
+make bench ARGS="--only nexmark --case q7 --records 2000000 --repeat 5"
+.venv/bin/python -m benchmarks report                # this page and its plots from the result files
+```
+
+Nothing else should run meanwhile. On the machine above, with `--records 2000000`, one data path takes: throughput 6
+minutes, Nexmark 6, stages 1, workers 2, growth 4, restore 2, memory 1, metrics 2, idle and start 1, latency 4. A Java
+peer takes about a minute for each run of four million records, so three for a workload; those in Python less."""
+
+
 def write_report() -> Path:
     """Write the page, its plots and the budget in ``performance.md``; return the page."""
     sections = [HEAD, _judged(), _throughput(), side_by_side(), _nexmark(), _growth()]
@@ -70,7 +86,7 @@ def write_report() -> Path:
         ("Idle and start", "standing", tables.standing),
     )
     sections += [_by_path(title, subject, section) for title, subject, section in shown]
-    sections.append(_stages())
+    sections += [_stages(), AGAIN]
     PAGE.write_text("\n".join(section for section in sections if section).rstrip() + "\n")
     write_budget()
     return PAGE
