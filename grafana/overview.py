@@ -23,6 +23,7 @@ from grafana.queries import (
     of_workers,
     quantile,
     seconds_to_catch_up,
+    share,
 )
 
 PHASE_COLORS: Final = {
@@ -153,13 +154,7 @@ def _harm() -> Iterator[models.Panel]:
     yield number(
         "Late rows",
         "Share of the rows of the last five minutes that came too late for every window.",
-        [
-            (
-                f'sum(rate(streamframe_rows_dropped_total{{reason="late"}}{RECENT})) / '
-                f"clamp_min(sum(rate(streamframe_rows_in_total{RECENT})), 1e-9)",
-                "",
-            )
-        ],
+        [(share('streamframe_rows_dropped_total{reason="late"}', "streamframe_rows_in_total"), "")],
         unit="percentunit",
         steps=[(None, "green"), (0.001, "orange"), (0.01, "red")],
         decimals=2,
@@ -182,13 +177,7 @@ def _harm() -> Iterator[models.Panel]:
         "Rolled back",
         "Share of transactions that were aborted or lost, over five minutes. A few at a rebalance are normal; many: "
         "work done twice.",
-        [
-            (
-                f'sum(rate(streamframe_transactions_total{{outcome="rolled_back"}}{RECENT})) / '
-                f"clamp_min(sum(rate(streamframe_transactions_total{RECENT})), 1e-9)",
-                "",
-            )
-        ],
+        [(share('streamframe_transactions_total{outcome="rolled_back"}', "streamframe_transactions_total"), "")],
         unit="percentunit",
         steps=[(None, "green"), (0.05, "orange"), (0.2, "red")],
         decimals=1,

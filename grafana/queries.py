@@ -72,6 +72,11 @@ def seconds_to_catch_up(window: str) -> str:
     return f"{LAG} / (-{_GROWTH.format(range=window)} > 0)"
 
 
+def share(part: str, whole: str) -> str:
+    """Return the share that one counter has of another, over the last minutes; 0 when nothing is counted."""
+    return f"sum(rate({part}{RECENT})) / clamp_min(sum(rate({whole}{RECENT})), 1e-9)"
+
+
 def busy(window: str, by: str = "") -> str:
     """Return the share of the time in which a worker does not wait for records."""
     group = f" by ({by})" if by else ""

@@ -1,4 +1,4 @@
-"""The rehearsal needs an address for each replica: it is collected where there are some, and the header says where not."""
+"""The rehearsal needs an address for each replica: it is collected where there are some; the header says where not."""
 
 from grafana.live.compose import can_rehearse
 
