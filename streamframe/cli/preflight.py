@@ -26,6 +26,7 @@ class Preflight:
         stores: Names of its state stores.
         inputs: Topics it reads.
         outputs: Topics it writes, dead letters included.
+        data_path: Which implementation will move its data.
     """
 
     application: str
@@ -34,6 +35,7 @@ class Preflight:
     stores: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    data_path: str
 
 
 class PreflightFailed(Exception):
@@ -83,6 +85,7 @@ def _look(answer: Connection, target: str, app_name: str) -> None:
 
 
 def _load(target: str, app_name: str) -> Preflight:
+    from streamframe.app.checking import data_path
     from streamframe.app.program import ProgramRef, load_app
 
     app = load_app(ProgramRef(target, app_name))
@@ -94,4 +97,5 @@ def _load(target: str, app_name: str) -> Preflight:
         stores=tuple(store.name for sub in topology.sub_topologies for store in sub.stores),
         inputs=tuple(source.topic for source in topology.sources),
         outputs=topology.sink_topics,
+        data_path=data_path(),
     )

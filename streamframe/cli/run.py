@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from streamframe.cli.options import Sources, add_connection, add_program, sources_of
 from streamframe.cli.settings_sources import FIELDS, EffectiveSettings
-from streamframe.cli.version import data_path
 from streamframe.core.errors import ConfigError
 from streamframe.core.settings import Settings
 from streamframe.core.time import format_duration
@@ -129,7 +128,7 @@ def _banner(args: argparse.Namespace, found: Preflight, settings: Settings, work
     until = "until the present end of its topics" if args.until else "until it is stopped"
     memory = FIELDS["state.memory"].show(settings.state.memory)
     return [
-        ("streamframe", f"{__version__}, data path {data_path()}"),
+        ("streamframe", f"{__version__}, data path {found.data_path}"),
         ("application", f"{found.application} ({args.program}), {until}"),
         ("bootstrap", settings.kafka.bootstrap),
         ("guarantee", f"{settings.commit.guarantee}, a commit every {commits}"),

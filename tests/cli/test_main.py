@@ -75,6 +75,21 @@ def test_help_loads_no_library():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_the_process_that_supervises_loads_no_library_for_its_banner():
+    code = (
+        "import argparse, sys\n"
+        "from streamframe.cli import run\n"
+        "from streamframe.cli.preflight import look_at_program\n"
+        "from streamframe.core.settings import Settings\n"
+        "found = look_at_program('topologies/wordcount.py', '')\n"
+        "rows = run._banner(argparse.Namespace(program='wordcount', until=None), found, Settings(), 1)\n"
+        "assert 'data path' in rows[0][1]\n"
+        "print(sorted({'pandas', 'pyarrow', 'numpy', 'confluent_kafka'} & set(sys.modules)))\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert answer.stdout == "[]\n"
+
+
 def every_parser(parser=None, explanation=""):
     """Every parser and what is said about it; a short command may be explained in the list of its parent only."""
     parser = parser or build_parser()
