@@ -29,6 +29,7 @@ class GroupView:
     def __init__(self, bootstrap: str, group: str) -> None:
         self._bootstrap = bootstrap
         self._admin = self._new_admin()
+        self._retired: list[TopicAdmin] = []
         self._group = group
 
     def members(self) -> dict[str, int]:
@@ -89,7 +90,9 @@ class GroupView:
                 if time.monotonic() > deadline:
                     raise
                 # A client that has seen its coordinator die may ask the wrong node for ever.
+                # It is kept: destroying it with questions on their way aborts the process.
                 time.sleep(0.5)
+                self._retired.append(self._admin)
                 self._admin = self._new_admin()
 
     def _new_admin(self) -> TopicAdmin:
