@@ -16,7 +16,7 @@ from typing import Final
 from grafana.live.compose import Replica, Stack, hanging_transaction
 from grafana.live.prometheus import Prometheus
 
-DEADLINE_SECONDS: Final = 90.0
+DEADLINE_SECONDS: Final = 240.0
 QUIET: Final = ("--late", "0", "--unusable", "0")
 TROUBLE: Final = ("--rate", "400", "--late", "0.3", "--unusable", "0.05")
 HASTE: Final = (
