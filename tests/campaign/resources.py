@@ -21,7 +21,9 @@ class Sample:
     Attributes:
         at: Seconds since the first look at anything.
         rss_mb: Resident memory.
-        descriptors: Open files, sockets and pipes.
+        descriptors: Open files, sockets and pipes; without the tables of RocksDB, whose number goes up and down with
+            flushes and compactions.
+        tables: Open tables of RocksDB.
         threads: Threads.
         cpu: Seconds of processor time so far.
     """
@@ -29,6 +31,7 @@ class Sample:
     at: float
     rss_mb: float
     descriptors: int
+    tables: int
     threads: int
     cpu: float
 
@@ -70,10 +73,12 @@ class History:
             try:
                 with process.oneshot():
                     times = process.cpu_times()
+                    tables = sum(file.path.endswith(".sst") for file in process.open_files())
                     sample = Sample(
                         at=round(time.monotonic() - self.started, 1),
                         rss_mb=round(process.memory_info().rss / MEBIBYTE, 2),
-                        descriptors=process.num_fds(),
+                        descriptors=process.num_fds() - tables,
+                        tables=tables,
                         threads=process.num_threads(),
                         cpu=round(times.user + times.system, 2),
                     )

@@ -39,7 +39,7 @@ STAYING = ("first", "second")
 SAMPLE_SECONDS = 5.0
 JOIN_SECONDS_MAX = 600.0
 OUTPUTS = ("users", "groups", "pages", "late")
-QUANTITIES = ("rss_mb", "descriptors", "threads")
+QUANTITIES = ("rss_mb", "descriptors", "tables", "threads")
 RSS_GROWTH_MAX_MB = 20.0
 """From the first to the last quarter after the warm-up, and by the slope over its length."""
 
@@ -166,7 +166,9 @@ def run_steady(plan: Plan, place: Path) -> dict[str, object]:
         "output": {name: asdict(count) for name, count in counts.items()},
         "perfect": not growing and all(count.perfect for count in counts.values()) and not any(lives.values()),
         "samples": {
-            f"{role} {pid}": [[each.at, each.rss_mb, each.descriptors, each.threads] for each in samples[::6]]
+            f"{role} {pid}": [
+                [each.at, each.rss_mb, each.descriptors, each.tables, each.threads] for each in samples[::6]
+            ]
             for (role, pid), samples in history.samples.items()
             if len(samples) >= 60  # five minutes: those that stayed
         },
@@ -181,14 +183,13 @@ def _work(plan: Plan, fleet: Fleet, feed: Feed, history: History, place: Path) -
         fleet.check()
         assert feed.failure is None, feed.failure
         history.look(_roles(fleet))
-        if now >= next_change:
-            next_change += plan.rebalance
+        # On a busy machine a guest may not even have begun when it should leave: then it stays until it has joined.
+        if now >= next_change and len(feed.view.members()) == len(fleet.names):
+            next_change = max(next_change + plan.rebalance, now)
             changes += 1
             # Two names in turn: each comes back to a state directory that is some changes old.
             name = f"guest-{(changes - 1) // 2 % 2}"
             if name in fleet.names:
-                # On a busy machine it may not even have begun.
-                wait_until(lambda: len(feed.view.members()) == len(fleet.names), JOIN_SECONDS_MAX, f"{name} has joined")
                 fleet.stop(name)
             else:
                 fleet.add(name)
@@ -196,7 +197,7 @@ def _work(plan: Plan, fleet: Fleet, feed: Feed, history: History, place: Path) -
             next_line += 60
             history.keep(place / "samples.json")
             _say(f"{(now - begun) / 60:.0f} min, {feed.blocks * plan.blocks.records:,} records, {_memory(history)}")
-        time.sleep(max(0.0, min(SAMPLE_SECONDS, next_change - time.monotonic())))
+        time.sleep(max(0.5, min(SAMPLE_SECONDS, next_change - time.monotonic())))
     return changes
 
 

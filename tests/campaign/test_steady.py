@@ -66,7 +66,7 @@ def test_rows_that_are_lost_doubled_or_wrong_are_counted(got: pd.DataFrame, coun
 
 def test_a_trend_is_the_slope_after_the_warm_up() -> None:
     samples = [
-        Sample(at=float(at), rss_mb=100.0 if at < 60 else 50 + at / 60, descriptors=10, threads=4, cpu=0.0)
+        Sample(at=float(at), rss_mb=100.0 if at < 60 else 50 + at / 60, descriptors=10, tables=3, threads=4, cpu=0.0)
         for at in range(0, 3660, 60)
     ]
 
