@@ -23,7 +23,7 @@ PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 
 .DEFAULT_GOAL := help
 .PHONY: native native-check test-pure dashboards lock live dashboard-pictures all-tests
-.PHONY: help setup demo test test-fast test-kafka soak steady sim sim-mutants lint types fmt docs bench profile page-picture ci clean
+.PHONY: help setup demo test test-fast test-kafka soak steady sim sim-mutants hazards lint types fmt docs bench profile page-picture ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,9 @@ sim: $(READY) ## the simulator: make sim SEEDS=1000 [FIRST=5000], or make sim SE
 
 sim-mutants: $(READY) ## mistakes planted on purpose: the simulator must find each; writes docs/sim-mutants.md
 	$(BIN)/python -m streamframe.testing.sim --mutants --seeds $(or $(SEEDS),2000) --report docs/sim-mutants.md $(ARGS)
+
+hazards: $(DEV) $(WITH_NATIVE) ## take out each protection, see its test fail; writes docs/hazards-taken-out.md
+	$(BIN)/python -m tests.hazards --report docs/hazards-taken-out.md $(ARGS)
 
 lint: $(DEV) ## ruff, import contracts, house rules
 	$(BIN)/ruff check .

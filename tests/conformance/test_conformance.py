@@ -13,9 +13,9 @@ import pytest
 from streamframe.core.ids import NO_OFFSET, TopicPartition
 from streamframe.engine.ports import ProducerFenced, TransactionAborted
 from streamframe.testing.broker import KafkaBroker
-from tests.conformance.worlds import Kafka, MemoryKafka, RealKafka, until
+from tests.conformance.worlds import GroupProtocol, Kafka, MemoryKafka, RealKafka, until
 
-PROTOCOLS = ["classic", "consumer"]
+PROTOCOLS: list[GroupProtocol] = ["classic", "consumer", "cooperative"]
 
 
 class Conformance:
@@ -103,7 +103,7 @@ class Conformance:
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
     def test_offsets_of_an_older_generation_are_refused_and_the_producer_goes_on(
-        self, world: Kafka, protocol: str
+        self, world: Kafka, protocol: GroupProtocol
     ) -> None:
         topic = world.topic(2)
         zero, one = TopicPartition(topic, 0), TopicPartition(topic, 1)
@@ -129,7 +129,7 @@ class Conformance:
         writer.commit()
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
-    def test_offsets_of_a_member_that_has_left_are_refused(self, world: Kafka, protocol: str) -> None:
+    def test_offsets_of_a_member_that_has_left_are_refused(self, world: Kafka, protocol: GroupProtocol) -> None:
         topic = world.topic()
         tp = TopicPartition(topic, 0)
         world.use_group(topic, protocol)
@@ -160,7 +160,9 @@ class Conformance:
         until(lambda: world.committed(tp) == 7)
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
-    def test_partitions_are_owned_once_and_come_back_when_a_member_leaves(self, world: Kafka, protocol: str) -> None:
+    def test_partitions_are_owned_once_and_come_back_when_a_member_leaves(
+        self, world: Kafka, protocol: GroupProtocol
+    ) -> None:
         topic = world.topic(2)
         both = {TopicPartition(topic, 0), TopicPartition(topic, 1)}
         world.use_group(topic, protocol)
@@ -174,6 +176,53 @@ class Conformance:
         assert first.owned | second.owned == both
         second.leave()
         until(lambda: first.owned == both, first.poll)
+
+    @pytest.mark.parametrize("protocol", ["classic", "consumer"])
+    def test_a_static_member_keeps_its_share_while_it_is_away(self, world: Kafka, protocol: GroupProtocol) -> None:
+        topic = world.topic(2)
+        world.use_group(topic, protocol)
+        first, second = world.member("a"), world.member("b")
+
+        def poll_both() -> None:
+            first.poll()
+            second.poll()
+
+        until(lambda: len(first.owned) == len(second.owned) == 1, poll_both)
+        share, old = first.owned, first.membership
+        first.leave()
+        for _ in range(10):
+            second.poll()
+            assert len(second.owned) == 1
+        again = world.member("a")
+        until(lambda: again.owned == share, again.poll)
+        writer = world.writer("w")
+        writer.begin()
+        with pytest.raises(TransactionAborted):
+            writer.add_offsets(dict.fromkeys(share, 1), old)
+        writer.abort()
+        writer.begin()
+        writer.add_offsets(dict.fromkeys(share, 1), again.membership)
+        writer.commit()
+
+    @pytest.mark.parametrize("protocol", ["classic", "consumer"])
+    def test_of_two_living_members_of_one_name_one_is_fenced(self, world: Kafka, protocol: GroupProtocol) -> None:
+        """The classic protocol fences the older one, the newer protocol refuses the one that comes later."""
+        topic = world.topic()
+        world.use_group(topic, protocol)
+        first = world.member("a")
+        until(lambda: first.owned, first.poll)
+        second = world.member("a")
+
+        def poll_both() -> None:
+            first.poll()
+            second.poll()
+
+        loser = first if protocol == "classic" else second
+        until(lambda: loser.fenced, poll_both)
+        if protocol == "classic":
+            until(lambda: second.owned == {TopicPartition(topic, 0)}, second.poll)
+        else:
+            assert first.owned == {TopicPartition(topic, 0)}
 
     def test_deleted_records_move_the_beginning_also_between_transactions(self, world: Kafka) -> None:
         tp = TopicPartition(world.topic(), 0)

@@ -13,14 +13,16 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaException, Producer
 from confluent_kafka import TopicPartition as ClientPartition
 from confluent_kafka.admin import AdminClient
 
+from streamframe.core.errors import Unavailable
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
 from streamframe.engine.ports import Committed, LogError
 from streamframe.kafka.admin import EARLIEST_SPEC, LATEST_SPEC
-from streamframe.kafka.errors import facts_of, transaction_error
+from streamframe.kafka.errors import facts_of, input_failure, transaction_error
 from streamframe.testing.broker import KafkaBroker
 from streamframe.testing.memory_broker import Fate, MemoryBroker, Transaction
 from streamframe.testing.memory_group import Consumer as MemoryConsumer
-from streamframe.testing.memory_group import Group
+from streamframe.testing.memory_group import Group, InstanceTaken
+from streamframe.testing.memory_group import Protocol as GroupProtocol
 
 SECONDS_MAX = 30.0
 Membership = Any
@@ -45,6 +47,8 @@ class Member(Protocol):
     def owned(self) -> set[TopicPartition]: ...
     @property
     def membership(self) -> Membership: ...
+    @property
+    def fenced(self) -> bool: ...
     def leave(self) -> None: ...
 
 
@@ -56,8 +60,8 @@ class Kafka(Protocol):
     def writer(self, identity: str) -> Writer: ...
     def read(self, tp: TopicPartition) -> list[bytes | None]: ...
     def bounds(self, tp: TopicPartition) -> tuple[int, int, int]: ...
-    def use_group(self, topic: str, protocol: str) -> None: ...
-    def member(self) -> Member: ...
+    def use_group(self, topic: str, protocol: GroupProtocol) -> None: ...
+    def member(self, instance: str = "") -> Member: ...
     def nobody(self) -> Membership: ...
     def committed(self, tp: TopicPartition) -> int | None: ...
     def delete_before(self, tp: TopicPartition, offset: int) -> None: ...
@@ -103,12 +107,17 @@ class MemoryWriter:
 
 
 class MemoryMember:
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, instance: str) -> None:
         self._group = group
         self._consumer = MemoryConsumer()
+        self._consumer.instance = instance
+        self.fenced = False
 
     def poll(self) -> None:
-        self._group.poll(self._consumer, lambda _event: None)
+        try:
+            self._group.poll(self._consumer, lambda _event: None)
+        except InstanceTaken:
+            self.fenced = True
 
     @property
     def owned(self) -> set[TopicPartition]:
@@ -150,12 +159,12 @@ class MemoryKafka:
         partition = self.broker.partition(tp)
         return partition.begin, partition.last_stable, partition.end
 
-    def use_group(self, topic: str, protocol: str) -> None:
+    def use_group(self, topic: str, protocol: GroupProtocol) -> None:
         counts = {topic: len(self.broker.topics[topic])}
-        self._group = Group(self.broker, counts, protocol="classic" if protocol == "classic" else "consumer")
+        self._group = Group(self.broker, counts, protocol=protocol)
 
-    def member(self) -> MemoryMember:
-        return MemoryMember(self._group)
+    def member(self, instance: str = "") -> MemoryMember:
+        return MemoryMember(self._group, instance)
 
     def nobody(self) -> Membership:
         return "", -1
@@ -222,9 +231,13 @@ class RealWriter:
 class RealMember:
     def __init__(self, client: Consumer) -> None:
         self._client = client
+        self.fenced = False
 
     def poll(self) -> None:
-        self._client.poll(0.05)
+        message = self._client.poll(0.05)
+        error = None if message is None else message.error()
+        # As a worker takes it: what ends its membership ends the worker.
+        self.fenced = self.fenced or (error is not None and isinstance(input_failure(error), Unavailable))
 
     @property
     def owned(self) -> set[TopicPartition]:
@@ -314,16 +327,17 @@ class RealKafka:
             ask(LATEST_SPEC, uncommitted),
         )
 
-    def use_group(self, topic: str, protocol: str) -> None:
+    def use_group(self, topic: str, protocol: GroupProtocol) -> None:
         self._group = f"group-{_RUN}-{next(_NUMBERS)}"
         self._topic, self._protocol = topic, protocol
 
-    def _consumer(self) -> Consumer:
-        how: dict[str, Any] = {"group.protocol": self._protocol}
+    def _consumer(self, instance: str = "") -> Consumer:
+        how: dict[str, Any] = {"group.instance.id": instance} if instance else {}
         if self._protocol == "consumer":
-            how["group.remote.assignor"] = "range"
+            how |= {"group.protocol": "consumer", "group.remote.assignor": "range"}
         else:
-            how |= {"partition.assignment.strategy": "range", "session.timeout.ms": 6_000}
+            assignor = "range" if self._protocol == "classic" else "cooperative-sticky"
+            how |= {"partition.assignment.strategy": assignor, "session.timeout.ms": 6_000}
         client = Consumer(
             {
                 "bootstrap.servers": self._broker.bootstrap,
@@ -337,8 +351,8 @@ class RealKafka:
         self._close.append(client.close)
         return client
 
-    def member(self) -> RealMember:
-        client = self._consumer()
+    def member(self, instance: str = "") -> RealMember:
+        client = self._consumer(instance)
         client.subscribe([self._topic])
         return RealMember(client)
 
@@ -368,4 +382,4 @@ class RealKafka:
 _HELD = frozenset({-185, 88})
 """Timed out, and "unstable offset commit": what the client says of held offsets."""
 
-__all__ = ["Kafka", "LogError", "MemoryKafka", "RealKafka", "until"]
+__all__ = ["GroupProtocol", "Kafka", "LogError", "MemoryKafka", "RealKafka", "until"]

@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"{each.hazards:24} {'seen    ' if seen[-1][1] else 'NOT SEEN'} {each.says}\n")
             sys.stdout.flush()
     if options.report is not None:
-        options.report.write_text(as_markdown(seen), encoding="utf-8")
+        kept = options.report.read_text(encoding="utf-8") if options.hazards and options.report.exists() else ""
+        options.report.write_text(as_markdown(seen, kept), encoding="utf-8")
     return sum(not error for _, error in seen)
 
 
@@ -93,8 +94,10 @@ def _first_error(output: str) -> str:
     return (lines or ["it fails"])[0].strip()[:100]
 
 
-def as_markdown(seen: Sequence[tuple[TakenOut, str]]) -> str:
-    """Return the result as a page of the documentation."""
+def as_markdown(seen: Sequence[tuple[TakenOut, str]], kept: str) -> str:
+    """Return the result as a page of the documentation; what was not run now is taken from the page that was there."""
+    said = {each.says: error for each, error in seen}
+    rows = {each.says: line for each in TAKEN_OUT for line in kept.splitlines() if f"| {each.says} |" in line}
     lines = [
         "# Protections taken out",
         "",
@@ -105,10 +108,14 @@ def as_markdown(seen: Sequence[tuple[TakenOut, str]]) -> str:
         "| hazards | taken out of | what is wrong then | seen by | saying |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for each, said in seen:
-        tests = " ".join(f"`{test}`" for test in each.tests)
-        cells = [each.hazards, f"`{each.file}`", each.says, tests, f"`{said}`" if said else "**nobody**"]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for each in TAKEN_OUT:
+        if each.says in said:
+            tests = " ".join(f"`{test}`" for test in each.tests)
+            error = said[each.says].replace("`", "'")
+            cells = [each.hazards, f"`{each.file}`", each.says, tests, f"`{error}`" if error else "**nobody**"]
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        elif each.says in rows:
+            lines.append(rows[each.says])
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,8 @@ package's parent, and breaks everything that can break. ``python -m streamframe.
     log, stores the engine's ports, with faults between any two calls
     world       broker, machines, processes: everything that exists
     simulation  the scheduler: one Random, one action after the other
+    calm        the second phase: nothing fails any more, everything must come out
+    endings     what no engine survives: it must be noticed
     invariants  what must hold after every action; outputs: what must come out
     mutants     planted mistakes that the simulator must find
 

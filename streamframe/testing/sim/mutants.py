@@ -18,7 +18,6 @@ from streamframe.core.time import MIN_TIME
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine import task as task_module
-from streamframe.engine.bounded import BoundedRun
 from streamframe.engine.commit import CommitCycle
 from streamframe.engine.positions import ChangelogBounds, Committed
 from streamframe.engine.task import Task
@@ -319,14 +318,6 @@ def _skips_the_gap(original: Any) -> Any:
     return poll
 
 
-def _finished_alone(_original: Any) -> Any:
-    def through(self: BoundedRun, item: Any) -> bool:
-        tp, found = item
-        return self.reached(tp, max(found.offset, Offset(0)))
-
-    return through
-
-
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "offsets-outside": Mutant(
         "input offsets are committed beside the transaction, not in it",
@@ -458,11 +449,6 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "T-45, T-46",
         ((SimLog, "bounds", _stable_only),),
         program="chained",
-    ),
-    "flush-not-awaited": Mutant(
-        "a bounded run goes on when a depth has read everything, without waiting until it has flushed its windows",
-        "T-45",
-        ((BoundedRun, "_through", _finished_alone),),
     ),
     "state-outside": Mutant(
         "changelogs are written beside the transaction, not in it",

@@ -283,8 +283,14 @@ class Simulation:
             world.expire(self.rng.choice(producers))
 
     def _late_request(self) -> None:
-        if self.world.late_requests:
-            request = self.world.late_requests.pop(self.rng.randrange(len(self.world.late_requests)))
+        waiting, broker = self.world.late_requests, self.world.broker
+        if waiting:
+            # One that can still do something is worth more than those whose producer is long gone.
+            hot = [
+                request for request in waiting if request[0] in broker.open and broker.epochs[request[0]] == request[1]
+            ]
+            request = self.rng.choice(hot or waiting)
+            waiting.remove(request)
             applied = self.world.broker.end_late(*request)
             self.trace.note(f"late request {request[0]} epoch {request[1]}: {applied}")
 
