@@ -92,7 +92,7 @@ def test_every_step_is_right_while_workers_are_killed_stopped_and_hang(kafka: Ka
     outcome = EosRun(kafka, scenario, name="eos", place=tmp_path).run()
 
     assert outcome.perfect, outcome
-    assert outcome.hangs == 1
+    assert outcome.hangs >= 1, "the planted hang, and on a starved machine others"
     assert outcome.records > 100
 
 
