@@ -30,8 +30,8 @@ def write_budget() -> None:
     """Replace the table between the two marks of the page."""
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    assert after, f"{PAGE} has no place for the budget"
+    _, end, after = rest.partition(END)
+    assert end, f"{PAGE} has no place for the budget"
     PAGE.write_text(f"{before}{BEGIN}\n\n{budget()}\n\n{END}{after}")
 
 
