@@ -191,7 +191,11 @@ def _grown(found: dict[str, Any] | None) -> float | None:
 
 
 def _brief(place: str) -> str:
-    return place.replace("000000", " M").replace("000", " k")
+    count = int(place)
+    for unit, size in ((" M", 1_000_000), (" k", 1_000)):
+        if count >= size and count % size == 0:
+            return f"{count // size}{unit}"
+    return place
 
 
 def _stages() -> str:
