@@ -22,7 +22,7 @@ WITH_NATIVE := $(if $(CARGO),$(NATIVE))
 PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 
 .DEFAULT_GOAL := help
-.PHONY: native native-check test-pure dashboards lock live dashboard-pictures all-tests
+.PHONY: native native-check native-sanitize native-wheel test-pure dashboards lock live dashboard-pictures all-tests
 .PHONY: help setup demo test test-fast test-kafka soak steady sim sim-mutants hazards lint types fmt docs bench profile page-picture ci clean
 
 help: ## list the targets
@@ -40,6 +40,14 @@ native-check: ## format, lints and tests of the native data path, where there is
 	@[ -n "$(CARGO)" ] || { echo "native-check: there is no cargo, nothing is checked"; exit 0; }; \
 	cd native && unset MAKEFLAGS && cargo fmt --check && cargo clippy --quiet --locked --all-targets -- -D warnings \
 		&& cargo test --quiet --locked
+
+native-sanitize: ## the memory of the native path under AddressSanitizer, and Miri over its safe parts (needs Rust nightly)
+	cd native && unset MAKEFLAGS && RUSTFLAGS=-Zsanitizer=address cargo +nightly test --quiet --locked \
+		--target-dir target/sanitized --target $$(rustc -vV | sed -n 's/^host: //p')
+	cd native && unset MAKEFLAGS && cargo +nightly miri test --quiet --locked --lib --target-dir target/miri
+
+native-wheel: ## the wheel of the native path for one platform, into native/dist (TARGET=aarch64-unknown-linux-gnu)
+	native/wheels.sh $(TARGET)
 
 test-pure: $(DEV) ## the tests of the data path without the native one, where that is installed
 	@! $(BIN)/python -c 'import streamframe_native' 2>/dev/null || \
@@ -125,7 +133,7 @@ ci: ## what CI runs
 	.ci/run
 
 clean: ## remove .venv and every cache
-	rm -rf $(VENV) native/target build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) native/target native/dist build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A toolchain that cannot build it (too old, no network) is no reason not to go on without.

@@ -1,13 +1,28 @@
 """Seeded JSON records, good, odd and broken: what the two readers of JSON are compared on.
 
-``python -m tests.native.json_mutations 2000000`` compares them on that many records, with new seeds.
+``python -m tests.native.json_mutations 2000000`` compares them on that many records, with new seeds, half of them
+mutations of the corpus. ``--keep`` adds to the corpus what was met for the first time: a verdict with a new wording, or
+a good record that the native reader left to the pure one, unusual in a new way.
+
+The corpus, ``json_corpus.txt``, has a record on each line, as a Python literal of bytes; the tests compare
+all of it each time.
 """
 
+import ast
 import random
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
+
+CORPUS = Path(__file__).with_name("json_corpus.txt")
+CORPUS_MAX = 1_000
+"""Records kept; more would only cost time."""
+
+UNUSUAL = (rb"\\u", rb"\\[^u]", rb"-0\b", rb"[0-9][eE]", rb"[0-9]{19}", rb":..Z", rb"[\x80-\xff]", rb'("\w+"):.*\1:')
+"""What may make the native reader leave a good record; which of these are in it tells one kind from another."""
 
 SCHEMA = pa.schema(
     [
@@ -99,9 +114,9 @@ def record(rng: random.Random) -> bytes | None:
     return mutated(rng, text.encode("utf-8", "surrogatepass"))
 
 
-def mutated(rng: random.Random, content: bytes) -> bytes:
-    """The same bytes, one time in four with a few changes."""
-    if rng.random() < 0.75 or not content:
+def mutated(rng: random.Random, content: bytes, *, always: bool = False) -> bytes:
+    """The same bytes, one time in four (or always) with a few changes."""
+    if not content or (not always and rng.random() < 0.75):
         return content
     changed = bytearray(content)
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
@@ -131,11 +146,41 @@ def odd_records() -> list[bytes]:
     ]
 
 
-def batches(seed: int, rows: int) -> Iterator[list[bytes | None]]:
-    """Batches of records for ever; equal seeds give equal ones."""
+def corpus() -> list[bytes]:
+    """The records that were kept."""
+    return [ast.literal_eval(line) for line in CORPUS.read_text("ascii").splitlines()]
+
+
+def batches(seed: int, rows: int, kept: list[bytes] | None = None) -> Iterator[list[bytes | None]]:
+    """Batches of records for ever; equal seeds give equal ones. Half of them are mutations of ``kept``."""
     rng = random.Random(seed)
     while True:
-        yield [record(rng) for _ in range(rows)]
+        yield [
+            mutated(rng, rng.choice(kept), always=True) if kept and rng.random() < 0.5 else record(rng)
+            for _ in range(rows)
+        ]
+
+
+def novelties(values: list[bytes | None], known: set[str]) -> list[bytes]:
+    """Return the records whose verdict is worded in a new way, and add the wordings to ``known``."""
+    from streamframe.serde.json_decode import JsonDecoder
+    from streamframe.serde.json_native import NativeJsonDecoder, json_decoder
+
+    chosen = json_decoder(SCHEMA, SCHEMA.names)
+    assert isinstance(chosen, NativeJsonDecoder)
+    _, unsure, _ = chosen._reader.read(values)
+    verdicts = {error.row: error for error in JsonDecoder(SCHEMA, SCHEMA.names).decode(values).errors}
+    found = []
+    for row in unsure:
+        value, error = values[row], verdicts.get(row)
+        assert value is not None
+        unusual = [mark for mark in UNUSUAL if re.search(mark, value)]
+        wording = f"{error.kind} {error.message}" if error else f"good {unusual}"
+        signature = re.sub(r"[0-9]+|'.*?'", "#", wording)[:80]
+        if signature not in known and len(value) < 2_000:
+            known.add(signature)
+            found.append(value)
+    return found
 
 
 def difference(values: list[bytes | None], fields: list[str]) -> str:
@@ -179,19 +224,27 @@ def say(*words: object) -> None:
 
 def main() -> None:
     """Compare on as many records as the command line says."""
-    total, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(1 << 32)
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    total, seed = numbers[0], numbers[1] if len(numbers) > 1 else random.SystemRandom().randrange(1 << 32)
     rng = random.Random(seed)
-    say("seed", seed)
+    kept = corpus() if CORPUS.exists() else []
+    known: set[str] = set()
+    novelties(list(kept), known)
+    say("seed", seed, "corpus", len(kept))
     done = 0
-    for values in batches(seed, 1_000):
+    for values in batches(seed, 1_000, list(kept)):
         wanted = rng.sample(SCHEMA.names, rng.randrange(1, len(SCHEMA)))
         found = difference(values, wanted)
         if found:
             say(done, wanted, found)
+        if "--keep" in sys.argv and len(kept) < CORPUS_MAX:
+            kept += novelties(values, known)
         done += len(values)
         if done >= total:
             break
-    say("compared", done)
+    if "--keep" in sys.argv:
+        CORPUS.write_text("".join(f"{value!r}\n" for value in kept[:CORPUS_MAX]), "ascii")
+    say("compared", done, "corpus", len(kept))
 
 
 if __name__ == "__main__":

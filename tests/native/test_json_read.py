@@ -7,7 +7,7 @@ import pytest
 
 from streamframe.serde.json_decode import JsonDecoder
 from streamframe.serde.json_native import NativeJsonDecoder, json_decoder
-from tests.native.json_mutations import SCHEMA, batches, difference, odd_records
+from tests.native.json_mutations import SCHEMA, batches, corpus, difference, odd_records
 
 
 def test_every_odd_value_of_every_field_has_one_verdict():
@@ -16,6 +16,12 @@ def test_every_odd_value_of_every_field_has_one_verdict():
 
 def test_fields_that_are_not_in_use_have_one_verdict():
     assert difference(list(odd_records()), ["needed"]) == ""
+
+
+def test_the_corpus_has_one_verdict_for_each_record():
+    kept = corpus()
+    assert len(kept) > 100
+    assert difference(list(kept), SCHEMA.names) == ""
 
 
 @pytest.mark.parametrize("seed", [7, 11, 3179989424, 3515774235, 2756997479])
