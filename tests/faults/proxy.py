@@ -173,7 +173,7 @@ class _Link:
 
 async def _carry(reader: asyncio.StreamReader, take: Callable[[bytes], Awaitable[bool]]) -> None:
     frames = Frames()
-    while data := await reader.read(_CHUNK):
-        for frame in frames.feed(data):
+    while chunk := await reader.read(_CHUNK):
+        for frame in frames.feed(chunk):
             if not await take(frame):
                 return

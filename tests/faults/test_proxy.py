@@ -34,8 +34,8 @@ class Answering(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         """Answer until the client leaves."""
         frames = Frames()
-        while data := self.request.recv(4096):
-            for frame in frames.feed(data):
+        while chunk := self.request.recv(4096):
+            for frame in frames.feed(chunk):
                 self.server.seen.append(frame)
                 self.server.arrived.release()
                 self.request.sendall(framed(frame[4:8] + struct.pack(">ih", 0, 0) + frame[8:]))
@@ -73,8 +73,8 @@ def request(api: int, correlation: int, body: bytes = b"") -> bytes:
 def answers(client: socket.socket, count: int) -> list[bytes]:
     client.settimeout(10)
     frames, found = Frames(), list[bytes]()
-    while len(found) < count and (data := client.recv(4096)):
-        found += frames.feed(data)
+    while len(found) < count and (chunk := client.recv(4096)):
+        found += frames.feed(chunk)
     return found
 
 

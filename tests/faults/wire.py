@@ -112,9 +112,9 @@ class Frames:
     def __init__(self) -> None:
         self._rest = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Take bytes; yield each frame that is complete, without its length."""
-        self._rest += data
+        self._rest += chunk
         while len(self._rest) >= _LENGTH.size:
             end = _LENGTH.size + _LENGTH.unpack_from(self._rest)[0]
             if len(self._rest) < end:
