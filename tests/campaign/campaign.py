@@ -30,7 +30,7 @@ from benchmarks.reading import read_rows
 from benchmarks.workload import COUNTRIES, Workload, tumbling_totals
 from streamframe.core import acceleration
 from streamframe.testing.broker import KafkaBroker
-from tests.campaign.fleet import TREATMENTS, StateTreatment, workers_of
+from tests.campaign.fleet import STARVED, TREATMENTS, StateTreatment, workers_of
 from tests.campaign.stream import produce
 
 PROGRAM = Path(__file__).with_name("programs.py")
@@ -236,7 +236,7 @@ def main() -> int:
     planned = list(itertools.product(range(args.repeat), groupings, (args.state,) if args.state else TREATMENTS))
     workload = Workload(records=args.records)
     done: list[tuple[Campaign, Verdict]] = []
-    with KafkaBroker() as broker:
+    with KafkaBroker(settings=STARVED) as broker:
         broker.create_topic("clicks", workload.partitions, config={"retention.ms": "-1"})
         produce(broker.bootstrap, workload.frame(), partitions=workload.partitions)
         for number, (turn, keys, state) in enumerate(planned):

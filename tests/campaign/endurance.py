@@ -27,7 +27,7 @@ from benchmarks.workload import Workload
 from streamframe.core import acceleration
 from streamframe.testing.broker import KafkaBroker
 from tests.campaign import bounces, campaign, eos, smoke
-from tests.campaign.fleet import TREATMENTS, StateTreatment
+from tests.campaign.fleet import STARVED, TREATMENTS, StateTreatment
 from tests.campaign.stream import produce
 
 
@@ -78,7 +78,7 @@ def crashes(this: Round, place: Path) -> Result:
         state=this.state,
         seed=this.seed,
     )
-    with KafkaBroker(data_dir=place / "broker") as broker:
+    with KafkaBroker(settings=STARVED, data_dir=place / "broker") as broker:
         broker.create_topic("clicks", workload.partitions, {"retention.ms": -1})
         produce(broker.bootstrap, workload.frame(), partitions=workload.partitions)
         verdict = campaign.run_campaign(broker, what, "crashes")
@@ -95,7 +95,7 @@ def exactly_once(this: Round, place: Path) -> Result:
         dwell=rng.choice((0.0, 3.0, 10.0)),
         seed=this.seed,
     )
-    with KafkaBroker(data_dir=place / "broker") as broker:
+    with KafkaBroker(settings=STARVED, data_dir=place / "broker") as broker:
         outcome = eos.EosRun(broker, scenario, name="eos", place=place, note=_say).run()
     return Result(findings=outcome.findings, kills=outcome.kills)
 
@@ -103,7 +103,7 @@ def exactly_once(this: Round, place: Path) -> Result:
 def smoke_test(this: Round, place: Path) -> Result:
     """The published workload of SmokeTest."""
     scenario = smoke.Scenario(crash=random.Random(this.seed).random() < 0.7, state=this.state, seed=this.seed)
-    with KafkaBroker(data_dir=place / "broker") as broker:
+    with KafkaBroker(settings=STARVED, data_dir=place / "broker") as broker:
         return Result(findings=smoke.run_smoke(broker, scenario, name="smoke", place=place, note=_say))
 
 

@@ -33,7 +33,7 @@ from confluent_kafka import Producer
 
 from streamframe.core.ids import TopicPartition
 from streamframe.testing.broker import KafkaBroker
-from tests.campaign.fleet import TREATMENTS, Fleet, Launch, StateTreatment, wait_until
+from tests.campaign.fleet import STARVED, TREATMENTS, Fleet, Launch, StateTreatment, wait_until
 from tests.campaign.group import GroupView
 from tests.campaign.topics import Record, read_partitions, transactions
 
@@ -413,7 +413,7 @@ def main() -> int:
         seed=args.seed,
     )
     place = Path(tempfile.mkdtemp(prefix="eos-"))
-    with KafkaBroker() as broker:
+    with KafkaBroker(settings=STARVED) as broker:
         outcome = EosRun(broker, scenario, name="eos", place=place, note=_say).run()
     _say(f"{'ok  ' if outcome.perfect else 'FAIL'} {scenario} {outcome}")
     if outcome.perfect:

@@ -25,6 +25,8 @@ StateTreatment = Literal["kept", "wiped", "rolled-back"]
 TREATMENTS: tuple[StateTreatment, ...] = get_args(StateTreatment)
 STOP_SECONDS_MAX = 90.0
 PR_SET_PDEATHSIG = 1
+STARVED: Mapping[str, str | int] = {"broker.session.timeout.ms": 18_000}
+"""Settings for a broker that is never killed: when it does not get a processor for some seconds, it is not dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

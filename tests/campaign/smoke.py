@@ -27,7 +27,7 @@ from typing import Any, Self
 from confluent_kafka import Producer
 
 from streamframe.testing.broker import KafkaBroker
-from tests.campaign.fleet import TREATMENTS, Fleet, Launch, StateTreatment, wait_until
+from tests.campaign.fleet import STARVED, TREATMENTS, Fleet, Launch, StateTreatment, wait_until
 from tests.campaign.group import GroupView
 from tests.campaign.topics import Record, read_partitions
 
@@ -305,7 +305,7 @@ def main() -> int:
     args = parser.parse_args()
     scenario = Scenario(**vars(args))
     place = Path(tempfile.mkdtemp(prefix="smoke-"))
-    with KafkaBroker() as broker:
+    with KafkaBroker(settings=STARVED) as broker:
         findings = run_smoke(broker, scenario, name="smoke", place=place, note=_say)
     _say("\n".join([f"{'FAIL' if findings else 'ok'} {scenario}", *findings]))
     if not findings:

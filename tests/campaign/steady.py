@@ -29,7 +29,7 @@ from benchmarks.reading import read_rows
 from benchmarks.workload import COUNTRIES
 from streamframe.core import acceleration
 from streamframe.testing.broker import KafkaBroker
-from tests.campaign.fleet import Fleet, Launch, wait_until, workers_of
+from tests.campaign.fleet import STARVED, Fleet, Launch, wait_until, workers_of
 from tests.campaign.group import GroupView
 from tests.campaign.resources import History, Trend, trend
 from tests.campaign.stream import Blocks, Expected, produce
@@ -123,9 +123,7 @@ class Count:
 
 def run_steady(plan: Plan, place: Path) -> dict[str, object]:
     """Run it on a broker of its own; return the figures."""
-    # A broker that does not get a processor for some seconds is not dead.
-    settings = {"log.segment.bytes": 64 << 20, "broker.session.timeout.ms": 18_000}
-    with KafkaBroker(settings=settings) as broker:
+    with KafkaBroker(settings={"log.segment.bytes": 64 << 20, **STARVED}) as broker:
         broker.create_topic("clicks", plan.blocks.partitions, {"retention.ms": -1, "retention.bytes": 512 << 20})
         for topic in OUTPUTS:
             broker.create_topic(topic, 4, {"retention.ms": -1})
