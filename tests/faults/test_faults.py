@@ -21,7 +21,7 @@ def broker() -> Iterator[KafkaBroker]:
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["T-05", "T-06"])
 def test_every_number_counts_once_whatever_answers_say(broker: KafkaBroker, scenario: str, tmp_path: Path) -> None:
-    what = Run(scenario=scenario, seed=1, seconds=4.0)
+    what = Run(scenario=scenario, seed=2, seconds=4.0)  # both disturb the first commit
 
     result = run(broker, what, tmp_path)
 
