@@ -439,6 +439,7 @@ def test_a_flush_waits_as_long_as_it_takes_until_little_is_left() -> None:
         assert [type(command) for command in commit_due(found)] == [cmd.Produce]
 
     [commit] = of(cmd.Commit, commit_due(found))
+    assert found.bound is not None
     assert all(committed.metadata.endswith(found.bound.mark) for committed in commit.request.offsets.values())
 
 

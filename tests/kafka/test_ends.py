@@ -16,7 +16,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.asked = []
+        self.asked: list[dict[TopicPartition, Future]] = []
 
     def ask(self, partitions):
         self.asked.append({partition: Future() for partition in partitions})

@@ -277,7 +277,7 @@ def _no_chain(original: Any) -> Any:
 def _half_closed(_original: Any) -> Any:
     def close(self: AggregateState, watermark: Watermark, turn: Any) -> None:
         if self.folding.node.emit == "final":
-            self.release(watermark.time, turn, 1)
+            self.release(watermark, turn, 1)
         else:
             _original(self, watermark, turn)
 
