@@ -11,6 +11,7 @@ from grafana.overview import PHASE_COLORS
 from grafana.panels import graph
 from grafana.queries import RATE, RECENT, quantile
 
+_ONLY_DEBUG = "only with telemetry.metrics = debug"
 _OF_THE_BROKER = "poll|produce|commit|restore"
 
 
@@ -27,6 +28,8 @@ def client() -> models.Dashboard:
             *_commits(),
             row("Group"),
             *_group(),
+            row("Inside the client (telemetry.metrics = debug)"),
+            *_inside(),
         ],
     )
 
@@ -116,4 +119,29 @@ def _group() -> Iterator[models.Panel]:
         "From a change until every task processes again, restoring included.",
         [(quantile(0.95, "streamframe_rebalance_duration_seconds", RECENT), "rebalance")],
         unit="s",
+    )
+
+
+def _inside() -> Iterator[models.Panel]:
+    yield graph(
+        "Round trip to the broker",
+        "Mean time between a request and its answer. Much more than the network takes: the broker is busy.",
+        [("max by (client) (streamframe_client_broker_rtt_seconds)", "{{client}}")],
+        unit="s",
+        no_value=_ONLY_DEBUG,
+    )
+    yield graph(
+        "Fetched and not taken",
+        "Near limits.prefetch_kib of every partition: the program is slower than the broker. 0 with lag: the broker is "
+        "the slow one.",
+        [("sum by (client) (streamframe_client_fetch_queue_bytes)", "{{client}}")],
+        unit="bytes",
+        no_value=_ONLY_DEBUG,
+    )
+    yield graph(
+        "Produced and not acknowledged",
+        "Rising: the broker takes less than the program writes.",
+        [("sum by (client) (streamframe_client_producer_queue_records)", "{{client}}")],
+        unit="short",
+        no_value=_ONLY_DEBUG,
     )

@@ -47,9 +47,10 @@ def of_workers(expression: str) -> str:
     return f"{expression} and on (job, instance) streamframe_last_progress_timestamp_seconds"
 
 
-def quantile(share: float, metric: str, window: str = RATE) -> str:
-    """Return a quantile of a histogram over everything that happened in the window."""
-    return f"histogram_quantile({share}, sum by (le) (rate({metric}_bucket{window})))"
+def quantile(share: float, metric: str, window: str = RATE, by: str = "") -> str:
+    """Return a quantile of a histogram over everything that happened in the window, or by a label."""
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{window})))"
 
 
 def consumed(window: str) -> str:

@@ -261,6 +261,15 @@ ALERTS: Final = (
         "kubelet; on hosts, watch the file system of state.directory.",
     ),
     Alert(
+        name="DatabaseErrors",
+        expression="sum by (application, instance) (streamframe_state_background_errors) > 0",
+        lasting="0m",
+        severity="critical",
+        summary="the local databases of worker {{ $labels.instance }} have {{ $value }} errors",
+        description="RocksDB could not write in the background: the disk is full or broken. What counts is in the "
+        "changelogs.",
+    ),
+    Alert(
         name="Restarting",
         expression="increase(streamframe_supervisor_restarts_total[15m]) > 3",
         lasting="0m",

@@ -25,6 +25,8 @@ def state() -> models.Dashboard:
             *_state(),
             row("Recovery"),
             *_recovery(),
+            row("Local databases"),
+            *_databases(),
             row("Processes"),
             *_processes(),
         ],
@@ -140,6 +142,27 @@ def _recovery() -> Iterator[models.Panel]:
         "Partitions that do not process",
         "Assigned, but waiting for their state or for the worker's turn.",
         [("sum by (topic) (streamframe_paused_partitions)", "{{topic}}")],
+        unit="short",
+    )
+
+
+def _databases() -> Iterator[models.Panel]:
+    yield graph(
+        "Write buffers",
+        "What a crash of the machine would lose locally; the changelog has it. Steady, unless writes outrun the disk.",
+        [("sum by (instance) (streamframe_state_memtable_bytes)", "{{instance}}")],
+        unit="bytes",
+    )
+    yield graph(
+        "Left to compact",
+        "Rising for long: the disk is too slow, and writes will be slowed down.",
+        [("sum by (instance) (streamframe_state_pending_compaction_bytes)", "{{instance}}")],
+        unit="bytes",
+    )
+    yield graph(
+        "Errors in the background",
+        "Above 0: the disk is full or broken, and the database takes no more writes.",
+        [("sum by (instance) (streamframe_state_background_errors)", "{{instance}}")],
         unit="short",
     )
 

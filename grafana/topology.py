@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.boards import dashboard, row
 from grafana.panels import Column, bars, graph, listing
-from grafana.queries import RATE, quantile
+from grafana.queries import RATE, RECENT, quantile
 
 
 def topology() -> models.Dashboard:
@@ -164,12 +164,18 @@ def _partitions() -> Iterator[models.Panel]:
         unit="cps",
     )
     yield graph(
+        "Emit delay p95 by step",
+        "From the end of a window to its result; grace is part of it. Minutes: event time stands still, or is written "
+        "late.",
+        [(quantile(0.95, "streamframe_emit_delay_seconds", RECENT, "operator"), "{{operator}}")],
+        unit="s",
+    )
+    yield graph(
         "Watermark delay by part",
         "How far event time is behind the clock in each part of the topology: a part behind a repartition topic waits "
         "for all that may send to it.",
         [("time() - min by (sub_topology) (streamframe_watermark_timestamp_seconds)", "part {{sub_topology}}")],
         unit="s",
-        width=12,
     )
     yield graph(
         "Warnings and errors",
@@ -177,5 +183,4 @@ def _partitions() -> Iterator[models.Panel]:
         [(f"sum by (level) (rate(streamframe_notices_total{RATE}))", "{{level}}")],
         unit="cps",
         colors={"warning": "orange", "error": "red"},
-        width=12,
     )

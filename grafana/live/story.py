@@ -23,6 +23,7 @@ HASTE: Final = (
     *("-X", "commit.interval=500ms"),
     *("-X", "telemetry.interval=250ms"),
     *("-X", "kafka.transaction_timeout_ms=10000"),
+    *("-X", "telemetry.metrics=debug"),
 )
 """Of the workers: sooner seen, and the open transaction of a dead one holds nobody up for a minute."""
 CHANGELOG: Final = "clicks-totals-changelog"

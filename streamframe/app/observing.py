@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,8 @@ from streamframe.core.settings import Settings
 from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.core.user_metrics import UserMetrics
 from streamframe.engine.ports import Telemetry
-from streamframe.engine.snapshot import Snapshot
+from streamframe.engine.snapshot import ClientSnapshot, Snapshot
+from streamframe.kafka.client_stats import client_version
 from streamframe.observe.exposition import WorkerCollector, page_of
 from streamframe.observe.fleet import Board, Identity
 from streamframe.observe.routes import Sources, respond
@@ -25,6 +26,7 @@ from streamframe.observe.site import Site
 from streamframe.plan.explain import describe
 from streamframe.plan.nodes import Aggregate, BatchSink, PrintSink, TopicSink
 from streamframe.plan.topology import Topology
+from streamframe.runtime.driver import windowed_by_sink
 from streamframe.storage.state_dir import StateDirectory
 
 LOOP_GRACE_SECONDS = 30.0
@@ -59,19 +61,21 @@ class BoardTelemetry:
 
 @dataclass(frozen=True, slots=True)
 class ProgramTelemetry:
-    """Adds the metrics of the program to each snapshot; called in the thread that runs the program's functions.
+    """Adds the metrics of program and clients to each snapshot; called in the thread that runs the program's functions.
 
     Attributes:
         metrics: What the program has declared.
+        clients: What the Kafka clients say of themselves.
         next: The telemetry behind.
     """
 
     metrics: UserMetrics
+    clients: Callable[[], tuple[ClientSnapshot, ...]]
     next: Telemetry
 
     def publish(self, snapshot: Snapshot) -> None:
         """See ``Telemetry.publish``."""
-        self.next.publish(replace(snapshot, user=self.metrics.snapshot()))
+        self.next.publish(replace(snapshot, user=self.metrics.snapshot(), clients=self.clients()))
 
     def notice(self, level: str, text: str, facts: Mapping[str, object]) -> None:
         """See ``Telemetry.notice``."""
@@ -124,6 +128,7 @@ def worker_identity(topology: Topology, settings: Settings) -> Identity:
         application=topology.application,
         version=__version__,
         python=platform.python_version(),
+        librdkafka=client_version(),
         fingerprint=topology.fingerprint[:12],
         guarantee=settings.commit.guarantee,
         known=_known(topology),
@@ -140,6 +145,7 @@ def _known(topology: Topology) -> dict[str, tuple[str, ...]]:
     sinks = tuple(node.name for node in nodes if isinstance(node, TopicSink | BatchSink | PrintSink))
     aggregates = tuple(node.name for node in nodes if isinstance(node, Aggregate))
     windowed = tuple(node.name for node in nodes if isinstance(node, Aggregate) and node.window is not None)
+    written = tuple(dict.fromkeys(windowed_by_sink(topology).values()))
     stores = tuple(declaration.name for sub in topology.sub_topologies for declaration in sub.stores)
     outputs = tuple(dict.fromkeys([*topology.sink_topics, *(each.topic for each in topology.repartitions)]))
     known = {
@@ -154,6 +160,7 @@ def _known(topology: Topology) -> dict[str, tuple[str, ...]]:
         "rows_aggregated_total": aggregates,
         "rows_emitted_total": aggregates,
         "windows_closed_total": windowed,
+        "emit_delay_seconds": written,
         "windows_missed_total": windowed,
         "rows_late_partly_total": windowed,
         "changelog_records_total": stores,

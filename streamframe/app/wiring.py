@@ -101,7 +101,7 @@ def open_worker(
             log,
             stores=stores,
             clock=clock,
-            telemetry=ProgramTelemetry(job.metrics, watched),
+            telemetry=ProgramTelemetry(job.metrics, log.clients, watched),
             lag=lambda: _lag(log, drivers[0].worker),
             disk=stores.sizes,
             rest=lambda micros: time.sleep(micros / MICROS_PER_SECOND),
@@ -128,6 +128,7 @@ def _log_options(topology: Topology, settings: Settings, name: str) -> LogOption
         limits=settings.limits,
         guarantee=settings.commit.guarantee,
         headers=topology.reads_headers,
+        statistics=settings.telemetry.metrics == "debug",
     )
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
+Level = Literal["info", "debug"]
 Process = Literal["worker", "supervisor"]
 
 PREFIX: Final = "streamframe_"
@@ -58,6 +59,7 @@ class MetricSpec:
         labels: Labels, ``application`` first where there is one.
         edges: Upper bounds of the buckets of a histogram.
         process: Who exposes it.
+        level: ``info``: always; ``debug``: only with ``telemetry.metrics = "debug"``.
     """
 
     name: str
@@ -66,6 +68,7 @@ class MetricSpec:
     labels: tuple[str, ...]
     edges: tuple[float, ...] = ()
     process: Process = "worker"
+    level: Level = "info"
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -79,8 +82,8 @@ def _counter(name: str, meaning: str, *labels: str) -> MetricSpec:
     return MetricSpec(name=f"{PREFIX}{name}_total", kind="counter", meaning=meaning, labels=(APPLICATION, *labels))
 
 
-def _gauge(name: str, meaning: str, *labels: str) -> MetricSpec:
-    return MetricSpec(name=f"{PREFIX}{name}", kind="gauge", meaning=meaning, labels=(APPLICATION, *labels))
+def _gauge(name: str, meaning: str, *labels: str, level: Level = "info") -> MetricSpec:
+    return MetricSpec(name=f"{PREFIX}{name}", kind="gauge", meaning=meaning, labels=(APPLICATION, *labels), level=level)
 
 
 def _histogram(name: str, meaning: str, edges: tuple[float, ...], *labels: str) -> MetricSpec:
@@ -95,7 +98,7 @@ def _supervisor(name: str, kind: Kind, meaning: str) -> MetricSpec:
 
 METRICS: Final = (
     # -- who, and how it is --------------------------------------------------------------------------
-    _gauge("build_info", "Always 1; the labels say which version runs.", "version", "python"),
+    _gauge("build_info", "Always 1; the labels say which version runs.", "version", "python", "librdkafka"),
     _gauge(
         "topology_info",
         "Always 1; the label is the fingerprint of the stored state. Two at once: a roll-out, or a mistake.",
@@ -170,6 +173,13 @@ METRICS: Final = (
     _counter("windows_missed", "Pairs of a row and a window that was closed for it.", "operator"),
     _counter("partials_merged", "Partial aggregates received and merged.", "operator"),
     _counter("partials_dropped", "Partial aggregates received and not merged.", "operator"),
+    _histogram(
+        "emit_delay_seconds",
+        "From the end of a window to handing one of its results to the producer; each result is counted once. Grace is "
+        "part of it, and so is waiting for later records, which move the time of the stream.",
+        LATENCY_EDGES,
+        "operator",
+    ),
     _gauge(
         "stream_time_timestamp_seconds",
         "Highest event time seen in a partition.",
@@ -198,9 +208,33 @@ METRICS: Final = (
         DURATION_EDGES,
     ),
     _gauge("last_commit_timestamp_seconds", "When the last commit succeeded."),
+    # -- the client ----------------------------------------------------------------------------------
+    _gauge(
+        "client_broker_rtt_seconds",
+        "Mean time between a request of the client and its answer, over its brokers and the last five seconds.",
+        "client",
+        level="debug",
+    ),
+    _gauge(
+        "client_fetch_queue_bytes",
+        "Records that the consumer has fetched and nobody has taken yet.",
+        "client",
+        level="debug",
+    ),
+    _gauge(
+        "client_producer_queue_records",
+        "Records that were handed to the producer and are not acknowledged yet.",
+        "client",
+        level="debug",
+    ),
     # -- state ---------------------------------------------------------------------------------------
     _gauge("state_memory_bytes", "Memory of the tables of a store, all tasks of the worker, about.", "store"),
     _gauge("state_disk_bytes", "Files and write buffers of the local databases, all tasks of the worker."),
+    _gauge("state_memtable_bytes", "Write buffers of the local databases, all tasks of the worker."),
+    _gauge(
+        "state_pending_compaction_bytes", "Bytes that RocksDB has still to rewrite; writes slow down when it grows."
+    ),
+    _gauge("state_background_errors", "Errors of RocksDB in the background: above 0, the disk is full or broken."),
     _gauge("state_disk_entries", "Entries of the local databases, as RocksDB estimates them."),
     _counter("changelog_records", "Records written to the changelog of a store.", "store"),
     _gauge(
@@ -236,8 +270,8 @@ def labels_of_series(name: str) -> tuple[str, ...] | None:
 
 def markdown_table() -> str:
     """Return the table of ``docs/metrics.md``."""
-    lines = ["| name | type | labels | meaning |", "| --- | --- | --- | --- |"]
+    lines = ["| name | type | labels | level | meaning |", "| --- | --- | --- | --- | --- |"]
     for metric in METRICS:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |")
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.level} | {metric.meaning} |")
     return "\n".join(lines)

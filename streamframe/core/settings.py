@@ -111,6 +111,7 @@ class TelemetrySettings:
         interval: Microseconds between two snapshots of the counters.
         log_format: ``text`` or ``json``.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
+        metrics: ``info``, or ``debug``: the statistics of the Kafka clients as well.
         http: Serve a status page, metrics and health, from each worker and over all of them.
         host: Address to serve at; ``0.0.0.0`` lets other machines in.
         port: Port of the page over all workers, the next ones are the workers'; 0: free ones are picked.
@@ -121,6 +122,7 @@ class TelemetrySettings:
     interval: int = MICROS_PER_SECOND
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics: Literal["info", "debug"] = "info"
     http: bool = True
     host: str = "127.0.0.1"
     port: int = 0

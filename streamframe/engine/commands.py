@@ -35,13 +35,15 @@ class ResumeInputs:
 class FetchCommitted:
     """Ask for the committed offsets of a task's inputs. The first question of every restore.
 
-    The answer waits for a dead owner's transaction that holds offsets, so whatever that owner has
-    committed is in the changelog once it arrives. Answer: ``CommittedFetched``.
+    There is no answer before a dead owner's transaction that holds offsets is decided, so whatever that owner has
+    committed is in the changelog once it arrives. Answer: ``CommittedFetched``, or ``CommittedUndecided`` after
+    ``wait`` microseconds: the other tasks of the worker stand still meanwhile.
     """
 
     task: TaskId
     epoch: int
     partitions: tuple[TopicPartition, ...]
+    wait: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,15 @@ class CommittedFetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedUndecided:
+    """Answer to ``FetchCommitted``: somebody's open transaction holds the offsets; asked again after a while."""
+
+    task: TaskId
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOpened:
     """Answer to ``OpenStore``."""
 
@@ -186,6 +195,9 @@ class Failed:
     error: StreamFrameError
 
 
+TaskAnswer = CommittedFetched | CommittedUndecided | ChangelogsFound | StoreOpened | StoreBusy | StoreWritten
+"""Answers to the questions of one task."""
+
 Event = (
     Tick
     | PartitionsAssigned
@@ -197,6 +209,7 @@ Event = (
     | StoreOpened
     | StoreDamaged
     | StoreBusy
+    | CommittedUndecided
     | ChangelogsFound
     | ChangelogRead
     | StoreWritten

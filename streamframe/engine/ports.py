@@ -34,6 +34,7 @@ __all__ = [
     "Committed",
     "Log",
     "LogError",
+    "OffsetsUndecided",
     "OutcomeUnknown",
     "ProducerFenced",
     "Stores",
@@ -52,6 +53,10 @@ class TransactionAborted(LogError):
 
 class ProducerFenced(LogError):
     """This producer has lost its identity or met a fatal error: make a new one."""
+
+
+class OffsetsUndecided(LogError):
+    """An open transaction holds the offsets that were asked for, or the broker is slow: ask again."""
 
 
 class OutcomeUnknown(LogError):
@@ -82,11 +87,18 @@ class Log(Protocol):
     def resume(self, positions: Mapping[TopicPartition, Offset]) -> None:
         """Deliver these partitions from the given offsets (or ``EARLIEST``/``LATEST``)."""
 
-    def committed(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Committed]:
+    def committed(
+        self, partitions: Sequence[TopicPartition], *, wait: int | None = None
+    ) -> Mapping[TopicPartition, Committed]:
         """Return what the group has committed; waits for undecided transactions that hold offsets.
 
+        Args:
+            partitions: Input partitions.
+            wait: Microseconds; ``None``: as long as any request may take.
+
         Raises:
-            Unavailable: No answer within the limit.
+            OffsetsUndecided: No answer within ``wait``.
+            Unavailable: No answer within the limit of requests.
         """
 
     def bounds(

@@ -80,6 +80,42 @@ class StoreSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSnapshot:
+    """The local databases of a worker, as RocksDB tells.
+
+    Attributes:
+        size: Bytes of files and write buffers.
+        entries: Entries, an estimate.
+        memtables: Bytes of write buffers.
+        pending: Bytes that are still to be compacted.
+        errors: Errors in the background.
+    """
+
+    size: int = 0
+    entries: int = 0
+    memtables: int = 0
+    pending: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSnapshot:
+    """One Kafka client, by its own statistics; ``None``: it does not say.
+
+    Attributes:
+        client: ``consumer``, ``restore`` or ``producer``.
+        rtt_seconds: Mean time from request to answer.
+        fetch_queue_bytes: Fetched and not taken yet.
+        queue_records: Handed over and not acknowledged yet.
+    """
+
+    client: str
+    rtt_seconds: float | None = None
+    fetch_queue_bytes: int | None = None
+    queue_records: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommitSnapshot:
     """One commit and the work since the one before it; durations in microseconds.
 
@@ -174,9 +210,10 @@ class Snapshot:
         stores: The stores of its tasks.
         operators: Microseconds spent in each step.
         restored: Changelog records restored, by store.
-        disk: Bytes and entries of the local databases; ``None`` while they are not known.
+        disk: The local databases; ``None`` while they are not known.
         measured: What the driver measured.
         user: The program's own metrics.
+        clients: The Kafka clients, with ``telemetry.metrics = "debug"``.
         address: ``host:port`` where it serves its page; empty when it serves none.
     """
 
@@ -194,7 +231,8 @@ class Snapshot:
     stores: tuple[StoreSnapshot, ...] = ()
     operators: Mapping[str, int] = field(default_factory=dict)
     restored: Mapping[str, int] = field(default_factory=dict)
-    disk: tuple[int, int] | None = None
+    disk: DiskSnapshot | None = None
     measured: Measured = field(default_factory=Measured)
     user: tuple[UserMetricSnapshot, ...] = ()
+    clients: tuple[ClientSnapshot, ...] = ()
     address: str = ""

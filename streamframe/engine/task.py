@@ -26,8 +26,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from streamframe.core.errors import StoreCorrupted, StoreIncompatible
+from streamframe.core.errors import StoreCorrupted, StoreIncompatible, Unavailable
 from streamframe.core.ids import NO_OFFSET, Offset, TaskId, TopicPartition
+from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.positions import EARLIEST, LATEST
@@ -63,6 +64,19 @@ TRANSITIONS: Final[Mapping[TaskState, frozenset[TaskState]]] = {
 }
 
 START_OFFSET: Final = Offset(0)
+
+STORE_PATIENCE: Final = 60 * MICROS_PER_SECOND
+"""How long a store may be held by the previous owner on the same machine."""
+
+UNDECIDED_WAIT: Final = MICROS_PER_SECOND // 2
+"""First wait for offsets that a transaction of somebody else may hold, and rest before asking again. Both double."""
+
+UNDECIDED_WAIT_MAX: Final = 4 * MICROS_PER_SECOND
+"""Longest wait: the other tasks of the worker stand still meanwhile, and half of the time is theirs."""
+
+UNDECIDED_PATIENCE: Final = 300 * MICROS_PER_SECOND
+"""When to give up: longer than transactions usually may stay open."""
+
 OpenProgram = Callable[[TaskId, Mapping[str, StoreReader], Mapping[TopicPartition, str]], Program]
 
 
@@ -116,6 +130,7 @@ class Task:
     damaged_count: int = 0
     retry_at: int | None = None
     busy_since: int | None = None
+    asked: int = 0
 
     @property
     def inputs(self) -> tuple[TopicPartition, ...]:
@@ -157,17 +172,20 @@ class Task:
         self.epoch += 1
         self.program = None
         self.positions, self.committed, self.metadata, self.restores = {}, {}, {}, {}
-        self.retry_at = None
-        return [
-            *stop,
-            cmd.PauseInputs(partitions=self.inputs),
-            cmd.FetchCommitted(task=self.id, epoch=self.epoch, partitions=self.inputs),
-        ]
+        self.retry_at = self.busy_since = None
+        self.asked = 0
+        return [*stop, cmd.PauseInputs(partitions=self.inputs), self._fetch_committed()]
+
+    def _fetch_committed(self) -> cmd.Command:
+        wait = min(UNDECIDED_WAIT << self.asked, UNDECIDED_WAIT_MAX)
+        self.asked = min(self.asked + 1, 8)
+        return cmd.FetchCommitted(task=self.id, epoch=self.epoch, partitions=self.inputs, wait=wait)
 
     def suspend(self) -> list[cmd.Command]:
         """Stop processing until ``begin``: a rollback is under way and the program's state is worthless."""
         self.program = None
         self.epoch += 1
+        self.retry_at = None
         stop = [cmd.StopChangelog(changelog=changelog) for changelog in self.restores]
         self.restores = {}
         if self.state is not TaskState.FETCHING:
@@ -184,12 +202,25 @@ class Task:
             self.committed[tp] = found.offset
             self.metadata[tp] = found.metadata
         self.versions = versions_of(self.metadata.values())
+        self.busy_since = None
         if not self.sub_topology.stores:
             return self._run()
         if self.store is None:
             self._to(TaskState.OPENING)
             return [cmd.OpenStore(task=self.id, epoch=self.epoch)]
         return self._locate()
+
+    def undecided(self, event: ev.CommittedUndecided, now: int) -> list[cmd.Command]:
+        """Somebody's transaction holds the offsets: the other tasks go on, and this one asks again."""
+        if event.epoch != self.epoch or self.state is not TaskState.FETCHING:
+            return []
+        self.busy_since = self.busy_since if self.busy_since is not None else now
+        if now - self.busy_since > UNDECIDED_PATIENCE:
+            hint = "a transaction of another producer stays open: see its timeout; restarting is safe"
+            error = Unavailable("committed offsets stay undecided", hint=hint, task=str(self.id), reason=event.reason)
+            return [cmd.Fail(error=error)]
+        self.retry_at = now + min(UNDECIDED_WAIT << self.asked >> 1, UNDECIDED_WAIT_MAX)
+        return []
 
     def store_opened(self, event: ev.StoreOpened) -> list[cmd.Command]:
         """The local store is open; find out where the changelogs end."""
@@ -199,7 +230,7 @@ class Task:
         self.busy_since = None
         return self._locate()
 
-    def store_busy(self, event: ev.StoreBusy, now: int, patience: int) -> list[cmd.Command]:
+    def store_busy(self, event: ev.StoreBusy, now: int, patience: int = STORE_PATIENCE) -> list[cmd.Command]:
         """The local store is held by somebody else or has no space: ask again, for a while."""
         if event.epoch != self.epoch or self.state is not TaskState.OPENING:
             return []
@@ -210,11 +241,13 @@ class Task:
         return []
 
     def retry(self, now: int) -> list[cmd.Command]:
-        """Ask again for a busy store when it is time."""
-        if self.state is not TaskState.OPENING or self.retry_at is None or now < self.retry_at:
+        """Ask again for undecided offsets or a busy store when it is time."""
+        if self.retry_at is None or now < self.retry_at:
             return []
         self.retry_at = None
-        return [cmd.OpenStore(task=self.id, epoch=self.epoch)]
+        if self.state is TaskState.FETCHING:
+            return [self._fetch_committed()]
+        return [cmd.OpenStore(task=self.id, epoch=self.epoch)] if self.state is TaskState.OPENING else []
 
     def _locate(self) -> list[cmd.Command]:
         self._to(TaskState.LOCATING)

@@ -25,7 +25,6 @@ from typing import Final, assert_never
 from streamframe.core.errors import StateError, StoreCorrupted, StreamFrameError, TopologyMismatch, Unavailable
 from streamframe.core.ids import Offset, TaskId, TopicPartition
 from streamframe.core.settings import Settings
-from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.bounded import BoundedRun, without_mark
@@ -40,9 +39,6 @@ from streamframe.state.store import StoreReader
 
 ROLLBACKS_MAX: Final = 8
 """Transactions that may fail in a row before the worker gives up and is restarted."""
-
-STORE_PATIENCE: Final = 60 * MICROS_PER_SECOND
-"""How long a store may be held by the previous owner on the same machine."""
 
 DAMAGED_MAX: Final = 3
 """Rebuilds of one task's local store before the cause is taken to be elsewhere."""
@@ -130,13 +126,12 @@ class Worker:
                 return self._lost(event)
             case ev.CommittedFetched() | ev.ChangelogsFound() | ev.StoreOpened() | ev.StoreWritten():
                 return self._task_answer(event)
+            case ev.CommittedUndecided() | ev.StoreBusy():
+                return self._task_answer(event)
             case ev.ChangelogRead():
                 return self._changelog_read(event)
             case ev.StoreDamaged():
                 return self._store_damaged(event)
-            case ev.StoreBusy():
-                task = self.tasks.get(event.task)
-                return task.store_busy(event, self.now, STORE_PATIENCE) if task else []
             case ev.CommitSucceeded():
                 return self._commit_succeeded(event)
             case ev.TransactionFailed():
@@ -518,9 +513,7 @@ class Worker:
 
     # -- looking up --------------------------------------------------------------------------------
 
-    def _task_answer(
-        self, event: ev.CommittedFetched | ev.ChangelogsFound | ev.StoreOpened | ev.StoreWritten
-    ) -> list[cmd.Command]:
+    def _task_answer(self, event: ev.TaskAnswer) -> list[cmd.Command]:
         task = self.tasks.get(event.task)
         if task is None:
             return self._after_exit(event)
@@ -528,10 +521,14 @@ class Worker:
             match event:
                 case ev.CommittedFetched():
                     return task.committed_fetched(event)
+                case ev.CommittedUndecided():
+                    return task.undecided(event, self.now)
                 case ev.ChangelogsFound():
                     return task.changelogs_found(event)
                 case ev.StoreOpened():
                     return task.store_opened(event)
+                case ev.StoreBusy():
+                    return task.store_busy(event, self.now)
                 case ev.StoreWritten():
                     return task.store_written(event)
                 case _:

@@ -25,12 +25,13 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, Producer
 
 from streamframe.core.batch import OutputBatch
-from streamframe.core.errors import TopologyMismatch
+from streamframe.core.errors import TopologyMismatch, Unavailable
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.core.settings import Guarantee, KafkaSettings, Limits
 from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.engine.events import Event
-from streamframe.engine.ports import Bounds, ChangelogBounds, CommitRequest, Committed
+from streamframe.engine.ports import Bounds, ChangelogBounds, CommitRequest, Committed, OffsetsUndecided
+from streamframe.engine.snapshot import ClientSnapshot
 from streamframe.kafka.admin import TopicAdmin, refused_properties
 from streamframe.kafka.client_config import (
     group_protocols,
@@ -39,6 +40,7 @@ from streamframe.kafka.client_config import (
     restore_properties,
 )
 from streamframe.kafka.client_log import ClientErrors, ClientLog
+from streamframe.kafka.client_stats import INTERVAL_MS, ClientStats
 from streamframe.kafka.consumer import InputConsumer
 from streamframe.kafka.ends import EndWatch
 from streamframe.kafka.native_client import make_client, native_of
@@ -64,6 +66,7 @@ class LogOptions:
         limits: Bounds.
         guarantee: ``exactly_once`` or ``at_least_once``.
         headers: Somebody may ask for the headers of input records.
+        statistics: Let the clients say every few seconds how they are.
     """
 
     group: str
@@ -73,6 +76,7 @@ class LogOptions:
     limits: Limits = field(default_factory=Limits)
     guarantee: Guarantee = "exactly_once"
     headers: bool = True
+    statistics: bool = False
 
 
 class KafkaLog:
@@ -97,6 +101,7 @@ class KafkaLog:
         self._patience = max(options.limits.watchdog / MICROS_PER_SECOND, 2 * self._timeout)
         self._log = ClientLog(logger)
         self._errors = ClientErrors()
+        self._stats = ClientStats()
         self._admin = TopicAdmin(options.kafka, self._log, client_id=f"{options.member}-admin")
         self._ends = EndWatch(self._admin.ask_ends)
         self._consumer = InputConsumer(
@@ -173,9 +178,18 @@ class KafkaLog:
 
     # --- asking -----------------------------------------------------------------------------------
 
-    def committed(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Committed]:
-        with self._watched("committed"):
-            return self._consumer.committed(partitions, self._timeout)
+    def committed(
+        self, partitions: Sequence[TopicPartition], *, wait: int | None = None
+    ) -> Mapping[TopicPartition, Committed]:
+        timeout = self._timeout if wait is None else min(self._timeout, wait / MICROS_PER_SECOND)
+        try:
+            with self._watched("committed"):
+                return self._consumer.committed(partitions, timeout)
+        except Unavailable as error:
+            # The client does not tell a transaction that holds the offsets from a broker that is slow.
+            if wait is None:
+                raise
+            raise OffsetsUndecided(str(error)) from error
 
     def bounds(
         self, partitions: Sequence[TopicPartition], *, appended: bool = False
@@ -184,6 +198,10 @@ class KafkaLog:
 
     def changelog_bounds(self, changelog: TopicPartition) -> ChangelogBounds:
         return self._admin.changelog_bounds(changelog)
+
+    def clients(self) -> tuple[ClientSnapshot, ...]:
+        """Return what the clients say of themselves; nothing unless statistics were asked for."""
+        return self._stats.latest()
 
     def ends(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
         """Return the last stable offsets of partitions, as far as the broker has told them.
@@ -232,7 +250,7 @@ class KafkaLog:
             protocol="consumer" if protocol == "consumer" else "classic",
         )
         assignors = str(properties.get("partition.assignment.strategy", ""))
-        client = self._new(Consumer, properties)
+        client = self._new(Consumer, properties, "consumer")
         handle = native_of(client)
         if handle is not None and not self._options.headers:
             handle.leave_out_headers()
@@ -240,7 +258,8 @@ class KafkaLog:
 
     def _make_restore_consumer(self) -> Consumer:
         options = self._options
-        return self._new(Consumer, restore_properties(options.kafka, group=options.group, member=options.member))
+        properties = restore_properties(options.kafka, group=options.group, member=options.member)
+        return self._new(Consumer, properties, "restore")
 
     def _make_record_producer(self) -> RecordProducer:
         how = How(watchdog=self._watchdog, timeout=self._timeout, patience=self._patience)
@@ -250,15 +269,20 @@ class KafkaLog:
 
     def _make_producer(self) -> Producer:
         options = self._options
-        return self._new(Producer, producer_properties(options.kafka, options.limits, transactional_id=options.member))
+        properties = producer_properties(options.kafka, options.limits, transactional_id=options.member)
+        return self._new(Producer, properties, "producer")
 
     def _make_plain_producer(self) -> Producer:
         options = self._options
-        return self._new(Producer, producer_properties(options.kafka, options.limits, transactional_id=None))
+        properties = producer_properties(options.kafka, options.limits, transactional_id=None)
+        return self._new(Producer, properties, "results")
 
-    def _new(self, kind: Any, properties: dict[str, Any]) -> Any:
+    def _new(self, kind: Any, properties: dict[str, Any], name: str) -> Any:
+        callbacks: dict[str, Any] = {"error_cb": self._errors.record}
+        if self._options.statistics:
+            callbacks |= {"stats_cb": self._stats.record(name), "statistics.interval.ms": INTERVAL_MS}
         try:
-            return make_client(kind, {**properties, "error_cb": self._errors.record}, logger=self._log)
+            return make_client(kind, {**properties, **callbacks}, logger=self._log)
         except KafkaException as error:
             raise refused_properties(error, properties) from error
 

@@ -136,7 +136,13 @@ def stores(fleet: Fleet, _identity: Identity) -> Document:
                 }
             )
     disk = [snapshot.disk for snapshot in fleet.snapshots.values() if snapshot.disk is not None]
-    return {"stores": found, "disk_bytes": sum(size for size, _ in disk), "disk_entries": sum(n for _, n in disk)}
+    return {
+        "stores": found,
+        "disk_bytes": sum(each.size for each in disk),
+        "disk_entries": sum(each.entries for each in disk),
+        "disk_pending_bytes": sum(each.pending for each in disk),
+        "disk_errors": sum(each.errors for each in disk),
+    }
 
 
 def batches(fleet: Fleet, _identity: Identity) -> Document:

@@ -116,6 +116,7 @@ def _samples(snapshot: Snapshot, identity: Identity) -> dict[str, list[Sample]]:
     _add_partitions(snapshot, add)
     _add_rows(snapshot, add)
     _add_state(snapshot, identity, add)
+    _add_clients(snapshot, add)
     for name, values in identity.known.items():
         present = {labels[0] for labels, _ in found[name]}
         found[name] += [((value,), 0.0) for value in values if value not in present]
@@ -130,7 +131,7 @@ Add = Callable[..., None]
 
 def _add_worker(snapshot: Snapshot, identity: Identity, add: Add) -> None:
     measured = snapshot.measured
-    add("build_info", 1, identity.version, identity.python)
+    add("build_info", 1, identity.version, identity.python, identity.librdkafka)
     add("topology_info", 1, identity.fingerprint)
     for state in catalogue.WORKER_STATES:
         add("worker_state", float(state == snapshot.state), state)
@@ -223,9 +224,23 @@ def _add_state(snapshot: Snapshot, identity: Identity, add: Add) -> None:
     for store, size in memory.items():
         add("state_memory_bytes", size, store)
     if snapshot.disk is not None:
-        size, entries = snapshot.disk
-        add("state_disk_bytes", size)
-        add("state_disk_entries", entries)
+        add("state_disk_bytes", snapshot.disk.size)
+        add("state_disk_entries", snapshot.disk.entries)
+        add("state_memtable_bytes", snapshot.disk.memtables)
+        add("state_pending_compaction_bytes", snapshot.disk.pending)
+        add("state_background_errors", snapshot.disk.errors)
+
+
+def _add_clients(snapshot: Snapshot, add: Add) -> None:
+    for each in snapshot.clients:
+        values = {
+            "client_broker_rtt_seconds": each.rtt_seconds,
+            "client_fetch_queue_bytes": each.fetch_queue_bytes,
+            "client_producer_queue_records": each.queue_records,
+        }
+        for name, value in values.items():
+            if value is not None:
+                add(name, value, each.client)
 
 
 def _family(metric: catalogue.MetricSpec, samples: Iterable[Sample], application: str) -> Metric:

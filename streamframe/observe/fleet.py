@@ -32,6 +32,7 @@ class Identity:
         application: The application.
         version: Version of StreamFrame.
         python: Version of Python.
+        librdkafka: Version of the Kafka client; empty in a supervisor, which has none.
         fingerprint: Fingerprint of the topology's state; empty in a supervisor.
         guarantee: ``exactly_once`` or ``at_least_once``.
         known: Series that are shown as 0 before anything happened: metric to values of its second label.
@@ -44,6 +45,7 @@ class Identity:
     application: str
     version: str = ""
     python: str = ""
+    librdkafka: str = ""
     fingerprint: str = ""
     guarantee: str = ""
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -17,14 +17,32 @@ from streamframe.core.settings import Settings
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.ports import Clock, Log, Stores, Telemetry
-from streamframe.engine.snapshot import Snapshot
+from streamframe.engine.snapshot import DiskSnapshot, Snapshot
 from streamframe.engine.worker import Worker
+from streamframe.plan.nodes import Aggregate, TopicSink
+from streamframe.plan.topology import Role, Topology
 from streamframe.runtime.meter import Meter
 from streamframe.runtime.pacing import Pace
 from streamframe.runtime.performer import BREAKING, Performer
 
 _WORK: Final = (ev.RecordsRead, ev.ChangelogRead)
 """What a poll brings that is work; end-of-partition marks come while idling."""
+
+
+def windowed_by_sink(topology: Topology) -> dict[str, str]:
+    """Return the windowed aggregate whose results a sink writes, by name of the sink; late rows are no results."""
+    found: dict[str, str] = {}
+    for sub in topology.sub_topologies:
+        origin: dict[int, str] = {}
+        for stage in sub.stages:
+            node = stage.node
+            if stage.role is Role.AGGREGATE and isinstance(node, Aggregate) and node.window is not None:
+                origin[stage.index] = node.name
+            elif stage.upstream and stage.upstream[0].port == "rows" and stage.upstream[0].stage in origin:
+                origin[stage.index] = origin[stage.upstream[0].stage]
+            if isinstance(node, TopicSink) and stage.index in origin:
+                found[node.name] = origin[stage.index]
+    return found
 
 
 class Driver:
@@ -37,7 +55,7 @@ class Driver:
         clock: The time.
         telemetry: Where snapshots and notices go.
         lag: Returns records not yet read per input partition, for snapshots.
-        disk: Returns bytes and entries of the local databases, for snapshots.
+        disk: Looks at the local databases, for snapshots.
         show: Takes the text of ``print`` steps.
         rest: Waits for so many microseconds, to let records gather; by default nobody waits.
         in_hand: Whether the next poll returns what an earlier one has gathered.
@@ -52,7 +70,7 @@ class Driver:
         clock: Clock,
         telemetry: Telemetry,
         lag: Callable[[], dict[str, int]] = dict,
-        disk: Callable[[], tuple[int, int] | None] = lambda: None,
+        disk: Callable[[], DiskSnapshot | None] = lambda: None,
         show: Callable[[str], None] = print,
         rest: Callable[[int], None] | None = None,
         in_hand: Callable[[], bool] = lambda: False,
@@ -63,7 +81,8 @@ class Driver:
         self._telemetry = telemetry
         self._lag = lag
         self._disk = disk
-        self._meter = Meter(clock.now, worker.spec.topology.plan.dead_letters)
+        topology = worker.spec.topology
+        self._meter = Meter(clock.now, topology.plan.dead_letters, windowed_by_sink(topology))
         self._settings: Settings = worker.spec.settings
         self._performer = Performer(log, stores, telemetry, show)
         self._rest = rest

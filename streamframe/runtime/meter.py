@@ -10,9 +10,10 @@ Rules:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -101,10 +102,17 @@ class Meter:
     Args:
         now: The driver's clock, microseconds.
         dead_letters: Name of the dead-letter topic, if there is one.
+        windowed: The windowed aggregate whose results a sink writes, by name of the sink.
     """
 
-    def __init__(self, now: Callable[[], int], dead_letters: str | None = None) -> None:
+    def __init__(
+        self,
+        now: Callable[[], int],
+        dead_letters: str | None = None,
+        windowed: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._now = now
+        self._windowed = windowed
         self._dead_letter_topic = dead_letters
         self._phase = "other"
         self._since = now()
@@ -196,6 +204,11 @@ class Meter:
         """Count records handed to the producer."""
         records, size = self._produced.get(batch.topic, (0, 0))
         self._produced[batch.topic] = (records + len(batch), size + batch.size_bytes)
+        if batch.step in self._windowed and batch.timestamps is not None:
+            # A result carries the last millisecond of its window.
+            ends = np.asarray(batch.timestamps, np.int64) + 1
+            delays = np.maximum(0, self._now() - ends * MICROS_PER_MS) / MICROS_PER_SECOND
+            self._histogram(f"emit_delay_seconds:{self._windowed[batch.step]}", catalogue.LATENCY_EDGES).observe(delays)
         if batch.topic == self._dead_letter_topic:
             self._note_dead_letters(batch)
 

@@ -16,6 +16,7 @@ from streamframe.engine import events as ev
 from streamframe.engine.ports import (
     Log,
     LogError,
+    OffsetsUndecided,
     OutcomeUnknown,
     ProducerFenced,
     Stores,
@@ -94,8 +95,7 @@ class Performer:
                 self._redirected.update(command.positions)
                 self._log.resume(command.positions)
             case cmd.FetchCommitted():
-                found = self._log.committed(command.partitions)
-                return ev.CommittedFetched(task=command.task, epoch=command.epoch, committed=found)
+                return self._fetch_committed(command)
             case cmd.OpenStore():
                 return self._open_store(command)
             case cmd.CloseStore():
@@ -134,6 +134,13 @@ class Performer:
             case cmd.Fail():
                 self._fail(command)
         return None
+
+    def _fetch_committed(self, command: cmd.FetchCommitted) -> ev.Event:
+        try:
+            found = self._log.committed(command.partitions, wait=command.wait)
+        except OffsetsUndecided as error:
+            return ev.CommittedUndecided(task=command.task, epoch=command.epoch, reason=str(error))
+        return ev.CommittedFetched(task=command.task, epoch=command.epoch, committed=found)
 
     def _write_store(self, command: cmd.WriteStore) -> ev.Event | None:
         try:

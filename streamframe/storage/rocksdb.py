@@ -31,6 +31,7 @@ from rocksdict import (
     WriteOptions,
 )
 
+from streamframe.engine.snapshot import DiskSnapshot
 from streamframe.state.store import Changes
 from streamframe.storage.failures import OWN_HANDLE, classify
 from streamframe.storage.resources import MEBIBYTE, SharedResources
@@ -40,7 +41,6 @@ WRITE_BUFFER_BYTES: Final = 16 * MEBIBYTE
 a worker has several databases, and with 64 MiB each the buffers took more memory than the state in them."""
 
 _LOG_BYTES: Final = 4 * MEBIBYTE
-_SIZES: Final = ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables")
 _BACKGROUND_JOBS: Final = 2
 
 
@@ -260,11 +260,21 @@ class RocksStore:
         db = self._db
         return None if db is None else FrozenReader(db.iter(), self._path)
 
-    def sizes(self) -> tuple[int, int]:
-        """Return bytes of files and write buffers, and the number of entries as RocksDB estimates it."""
+    def sizes(self) -> DiskSnapshot:
+        """Return what RocksDB says of itself; entries and pending bytes are estimates."""
         db = self._opened()
-        size = sum(db.property_int_value(name) or 0 for name in _SIZES)
-        return size, db.property_int_value("rocksdb.estimate-num-keys") or 0
+
+        def value(name: str) -> int:
+            return db.property_int_value(f"rocksdb.{name}") or 0
+
+        memtables = value("cur-size-all-mem-tables")
+        return DiskSnapshot(
+            size=value("total-sst-files-size") + memtables,
+            entries=value("estimate-num-keys"),
+            memtables=memtables,
+            pending=value("estimate-pending-compaction-bytes"),
+            errors=value("background-errors"),
+        )
 
     def write(self, changes: Changes) -> None:
         """Apply one batch atomically, without a write-ahead log.

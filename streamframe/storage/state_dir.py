@@ -31,6 +31,7 @@ from typing import Final, Self
 
 from streamframe.core.errors import ConfigError, StateError, StoreCorrupted, StoreUnavailable
 from streamframe.core.ids import TaskId
+from streamframe.engine.snapshot import DiskSnapshot
 from streamframe.storage.resources import SharedResources
 from streamframe.storage.rocksdb import FrozenReader, RocksStore
 
@@ -172,10 +173,16 @@ class StateDirectory:
             for reader in readers.values():
                 reader.release()
 
-    def sizes(self) -> tuple[int, int]:
-        """Return bytes and entries of the open stores together, about."""
+    def sizes(self) -> DiskSnapshot:
+        """Return the open stores together."""
         found = [store.sizes() for store in self._open.values()]
-        return sum(size for size, _ in found), sum(entries for _, entries in found)
+        return DiskSnapshot(
+            size=sum(each.size for each in found),
+            entries=sum(each.entries for each in found),
+            memtables=sum(each.memtables for each in found),
+            pending=sum(each.pending for each in found),
+            errors=sum(each.errors for each in found),
+        )
 
     def close(self) -> None:
         """Close every open store."""

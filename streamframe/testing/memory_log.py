@@ -20,6 +20,7 @@ from streamframe.engine.ports import (
     ChangelogBounds,
     CommitRequest,
     Committed,
+    OffsetsUndecided,
     ProducerFenced,
     TransactionAborted,
 )
@@ -158,11 +159,14 @@ class MemoryLog(Consumer):
             self._touched.add(tp)
             self._told_end.pop(tp, None)
 
-    def committed(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Committed]:
+    def committed(
+        self, partitions: Sequence[TopicPartition], *, wait: int | None = None
+    ) -> Mapping[TopicPartition, Committed]:
         """See ``Log.committed``; an undecided transaction cannot be waited for in one thread."""
         found = self._broker.fetch_committed(partitions)
         if found is None:
-            raise Unavailable("offsets are held by an undecided transaction")
+            held = "offsets are held by an undecided transaction"
+            raise Unavailable(held) if wait is None else OffsetsUndecided(held)
         return found
 
     def bounds(

@@ -10,7 +10,7 @@ from streamframe.core.metric_catalogue import METRIC_BY_NAME, METRICS, labels_of
 ROOT = Path(__file__).resolve().parents[2]
 BOUNDED = {
     "application", "topic", "partition", "operator", "store", "sub_topology", "state", "phase", "level", "kind",
-    "reason", "outcome", "version", "python", "fingerprint",
+    "reason", "outcome", "version", "python", "librdkafka", "fingerprint", "client",
 }  # fmt: skip
 
 

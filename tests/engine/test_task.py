@@ -9,7 +9,15 @@ from streamframe.core.ids import NO_OFFSET
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.ports import EARLIEST, ChangelogBounds, Committed
-from streamframe.engine.task import TRANSITIONS, IllegalTransition, Task, TaskState
+from streamframe.engine.task import (
+    TRANSITIONS,
+    UNDECIDED_PATIENCE,
+    UNDECIDED_WAIT,
+    UNDECIDED_WAIT_MAX,
+    IllegalTransition,
+    Task,
+    TaskState,
+)
 from streamframe.operators.program import TaskContext
 from streamframe.state.changelog import POSITION_KEY, LocalPosition
 from streamframe.state.memory import MemoryStore
@@ -73,7 +81,7 @@ def test_asks_for_the_committed_offsets_before_anything_else() -> None:
 
     assert commands == [
         cmd.PauseInputs(partitions=(IN0,)),
-        cmd.FetchCommitted(task=T0, epoch=1, partitions=(IN0,)),
+        cmd.FetchCommitted(task=T0, epoch=1, partitions=(IN0,), wait=UNDECIDED_WAIT),
     ]
 
 
@@ -200,6 +208,44 @@ def test_asks_again_for_a_busy_store_and_gives_up_in_the_end() -> None:
     assert task.retry(1_050) == []
     assert task.retry(1_100) == [cmd.OpenStore(task=T0, epoch=1)]
     assert task.store_busy(busy, now=20_000, patience=10_000) == [cmd.Fail(error=busy.error)]
+
+
+def test_asks_again_for_undecided_offsets_waiting_longer_each_time_up_to_a_bound() -> None:
+    task = a_task()
+    [*_, question] = task.begin()
+    waits, now = [], 0
+    for _ in range(6):
+        assert isinstance(question, cmd.FetchCommitted)
+        waits.append(question.wait)
+        assert task.undecided(ev.CommittedUndecided(task=T0, epoch=task.epoch, reason="held"), now) == []
+        assert task.retry(now) == []
+        now += UNDECIDED_WAIT_MAX
+        [question] = task.retry(now)
+
+    assert waits == [min(UNDECIDED_WAIT * 2**n, UNDECIDED_WAIT_MAX) for n in range(6)]
+    [opened] = task.committed_fetched(committed(task))
+    assert isinstance(opened, cmd.OpenStore)
+
+
+def test_offsets_that_stay_undecided_end_the_work_with_a_hint() -> None:
+    task = a_task()
+    task.begin()
+    undecided = ev.CommittedUndecided(task=T0, epoch=task.epoch, reason="held")
+    task.undecided(undecided, 0)
+
+    [fail] = task.undecided(undecided, UNDECIDED_PATIENCE + 1)
+
+    assert isinstance(fail, cmd.Fail)
+    assert "transaction" in str(fail.error)
+
+
+def test_nothing_is_asked_again_while_a_rollback_is_under_way() -> None:
+    task = a_task()
+    task.begin()
+    task.undecided(ev.CommittedUndecided(task=T0, epoch=task.epoch, reason="held"), 0)
+    task.suspend()
+
+    assert task.retry(UNDECIDED_PATIENCE) == []
 
 
 def test_a_task_that_goes_back_keeps_its_store_open() -> None:

@@ -8,7 +8,15 @@ from confluent_kafka import TopicPartition as ClientPartition
 from streamframe.core.errors import TopologyMismatch, Unavailable
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
 from streamframe.engine.events import Failed, PartitionsAssigned, PartitionsRevoked, RecordsRead
-from streamframe.engine.ports import LATEST, Bounds, Committed, OutcomeUnknown, ProducerFenced, TransactionAborted
+from streamframe.engine.ports import (
+    LATEST,
+    Bounds,
+    Committed,
+    OffsetsUndecided,
+    OutcomeUnknown,
+    ProducerFenced,
+    TransactionAborted,
+)
 from tests.kafka.cluster import Cluster, output, request, until
 
 pytestmark = pytest.mark.kafka
@@ -526,6 +534,8 @@ def test_committed_waits_until_a_transaction_that_holds_the_offset_is_decided(cl
     other.send_offsets_to_transaction([ClientPartition(source.topic, 0, 1)], member.log._consumer.group_metadata(), 10)
     with pytest.raises(Unavailable, match="committed"):
         member.log.committed([source])
+    with pytest.raises(OffsetsUndecided, match="committed"):
+        member.log.committed([source], wait=100_000)
     other.abort_transaction()
     assert member.log.committed([source]) == {source: Committed(NO_OFFSET)}
 

@@ -2,8 +2,10 @@
 
 from streamframe.core.metric_values import HistogramSnapshot, UserMetricSnapshot
 from streamframe.engine.snapshot import (
+    ClientSnapshot,
     CommitSnapshot,
     DeadLetterSnapshot,
+    DiskSnapshot,
     Measured,
     PartitionSnapshot,
     Snapshot,
@@ -19,6 +21,7 @@ IDENTITY = Identity(
     application="shop",
     version="1.2.3",
     python="3.11.0",
+    librdkafka="2.13.0",
     fingerprint="abc",
     guarantee="exactly_once",
     known={"streamframe_records_consumed_total": ("clicks", "views"), "streamframe_rows_in_total": ("clicks",)},
@@ -46,6 +49,44 @@ PLAN = {
         },
     ],
 }
+
+
+MEASURED = Measured(
+    loop={"process": 8 * SECOND, "idle": 2 * SECOND},
+    consumed={"clicks": (100, 5_000)},
+    produced={"counts": (7, 70)},
+    changelog={"shop-totals-changelog": 9},
+    rebalances={"assigned": 1},
+    histograms={
+        "batch_size_records": HistogramSnapshot(counts=(0, 1, 2, 0, 0, 0, 0, 0, 0, 1), total=60_111.0),
+        "end_to_end_latency_seconds:clicks": HistogramSnapshot(counts=(100, *([0] * 15)), total=0.5),
+    },
+    commits=(CommitSnapshot(at=NOW, records=50, batches=2, processing=4_000, sealing=1_000, committing=9_000),),
+    dead_letters=(
+        DeadLetterSnapshot(at=NOW, step="<clicks>", topic="clicks", partition="0", offset="17", error="json"),
+    ),
+    progress_at=NOW,
+    commit_at=NOW,
+)
+
+USER = (
+    UserMetricSnapshot(
+        name="streamframe_user_refunds_total",
+        kind="counter",
+        meaning="Refunds.",
+        labels=("currency",),
+        edges=(),
+        values=((("EUR",), 3.0), (("<b>",), 1.0)),
+    ),
+    UserMetricSnapshot(
+        name="streamframe_user_order_euro",
+        kind="histogram",
+        meaning="Sizes.",
+        labels=(),
+        edges=(10.0,),
+        values=(((), HistogramSnapshot(counts=(1, 2), total=30.0)),),
+    ),
+)
 
 
 def snapshot(**changes) -> Snapshot:
@@ -82,42 +123,13 @@ def snapshot(**changes) -> Snapshot:
         ),
         "operators": {"clicks": 2 * SECOND, "totals": 6 * SECOND},
         "restored": {"totals": 30},
-        "disk": (4_096, 12),
-        "measured": Measured(
-            loop={"process": 8 * SECOND, "idle": 2 * SECOND},
-            consumed={"clicks": (100, 5_000)},
-            produced={"counts": (7, 70)},
-            changelog={"shop-totals-changelog": 9},
-            rebalances={"assigned": 1},
-            histograms={
-                "batch_size_records": HistogramSnapshot(counts=(0, 1, 2, 0, 0, 0, 0, 0, 0, 1), total=60_111.0),
-                "end_to_end_latency_seconds:clicks": HistogramSnapshot(counts=(100, *([0] * 15)), total=0.5),
-            },
-            commits=(CommitSnapshot(at=NOW, records=50, batches=2, processing=4_000, sealing=1_000, committing=9_000),),
-            dead_letters=(
-                DeadLetterSnapshot(at=NOW, step="<clicks>", topic="clicks", partition="0", offset="17", error="json"),
-            ),
-            progress_at=NOW,
-            commit_at=NOW,
+        "disk": DiskSnapshot(size=4_096, entries=12, memtables=64, pending=5),
+        "clients": (
+            ClientSnapshot(client="consumer", rtt_seconds=0.002, fetch_queue_bytes=9),
+            ClientSnapshot(client="producer", queue_records=3),
         ),
-        "user": (
-            UserMetricSnapshot(
-                name="streamframe_user_refunds_total",
-                kind="counter",
-                meaning="Refunds.",
-                labels=("currency",),
-                edges=(),
-                values=((("EUR",), 3.0), (("<b>",), 1.0)),
-            ),
-            UserMetricSnapshot(
-                name="streamframe_user_order_euro",
-                kind="histogram",
-                meaning="Sizes.",
-                labels=(),
-                edges=(10.0,),
-                values=(((), HistogramSnapshot(counts=(1, 2), total=30.0)),),
-            ),
-        ),
+        "measured": MEASURED,
+        "user": USER,
         "address": "127.0.0.1:1234",
     }
     return Snapshot(**{**values, **changes})

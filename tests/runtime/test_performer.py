@@ -13,7 +13,7 @@ from streamframe.core.errors import StoreCorrupted, StoreUnavailable, Unavailabl
 from streamframe.core.ids import Offset, TaskId, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
-from streamframe.engine.ports import CommitRequest, OutcomeUnknown, ProducerFenced, TransactionAborted
+from streamframe.engine.ports import CommitRequest, OffsetsUndecided, OutcomeUnknown, ProducerFenced, TransactionAborted
 from streamframe.operators.program import Delivery
 from streamframe.runtime.performer import Performer
 from streamframe.state.memory import MemoryStore
@@ -48,7 +48,9 @@ class FailingLog:
     def abort(self) -> None:
         self._maybe()
 
-    def committed(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, object]:
+    def committed(
+        self, partitions: Sequence[TopicPartition], *, wait: int | None = None
+    ) -> Mapping[TopicPartition, object]:
         self._maybe()
         return {}
 
@@ -89,6 +91,20 @@ COMMIT = cmd.Commit(sequence=3, request=CommitRequest(offsets={}, changelog={}))
 )
 def test_each_failure_of_a_commit_has_its_answer(failure: Exception, answer: type[ev.Event]) -> None:
     assert isinstance(performer(FailingLog(failure)).perform(COMMIT), answer)
+
+
+@pytest.mark.parametrize(
+    ("failure", "answer"),
+    [
+        (OffsetsUndecided("held"), ev.CommittedUndecided),
+        (Unavailable("gone"), ev.Failed),
+        (None, ev.CommittedFetched),
+    ],
+)
+def test_offsets_that_are_undecided_are_no_failure(failure: Exception | None, answer: type[ev.Event]) -> None:
+    question = cmd.FetchCommitted(task=T, epoch=1, partitions=(TP,), wait=1)
+
+    assert isinstance(performer(FailingLog(failure)).perform(question), answer)
 
 
 def test_a_commit_that_succeeds_is_answered_with_its_sequence() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamframe.core.errors import StoreUnavailable
 from streamframe.core.ids import TaskId
+from streamframe.engine.snapshot import DiskSnapshot
 from streamframe.state.store import Changes
 from streamframe.storage.rocksdb import RocksStore
 from streamframe.storage.state_dir import StateDirectory
@@ -45,10 +46,11 @@ def test_a_closed_store_is_not_frozen_and_a_frozen_one_can_be_closed_and_opened_
 
 def test_sizes_grow_with_what_is_written(tmp_path: Path) -> None:
     with StateDirectory(tmp_path, "app") as stores:
-        assert stores.sizes() == (0, 0)
+        assert stores.sizes() == DiskSnapshot()
         store = stores.open(TASK)
         store.write(Changes(puts=[(b"%d" % number, bytes(1_000)) for number in range(100)]))
-        size, entries = stores.sizes()
+        found = stores.sizes()
+        size, entries = found.size, found.entries
         assert size > 100_000
         assert entries == 100
 

@@ -55,6 +55,7 @@ LETTERS = of("dead_letters_total", 'operator="clicks"')
 LATE = of("rows_dropped_total", 'operator="totals", reason="late"')
 REBALANCES = of("rebalances_total", 'kind="assigned"')
 RESTORING = of("restore_remaining_records", 'store="totals", partition="0"')
+DATABASE_ERRORS = of("state_background_errors")
 RESTARTS = of("supervisor_restarts_total", worker=SUPERVISOR)
 ALIVE = of("supervisor_workers_alive", worker=SUPERVISOR)
 OTHER_REVISION = of("topology_info", 'fingerprint="b"', OTHER)
@@ -86,6 +87,7 @@ HEALTHY = {
     of("topology_info", 'fingerprint="a"'): "1x150",
     of("supervisor_workers", worker=SUPERVISOR): "1x150",
     ALIVE: "1x150",
+    DATABASE_ERRORS: "0x150",
     RESTARTS: "0x150",
     VOLUME: "1e10-4000x150",
 }
@@ -110,6 +112,7 @@ FAULTS = {
     "RebalanceStorm": {REBALANCES: "0+4x150"},
     "RestoreSlow": {RESTORING: "900x150"},
     "StateDisk": {VOLUME: "1e10-24000000x150"},
+    "DatabaseErrors": {DATABASE_ERRORS: "1x150"},
     "Restarting": {RESTARTS: "0+4x150"},
     "WorkersMissing": {ALIVE: "0x150"},
     "MixedRevisions": {OTHER_REVISION: "1x150"},
@@ -138,6 +141,7 @@ NEAR_MISSES = {
     "RebalanceStorm": {REBALANCES: "1x95 11x54"},
     "RestoreSlow": {RESTORING: "_x90 900x60"},
     "StateDisk": {VOLUME: "1e10-4000000x150"},
+    "DatabaseErrors": {DATABASE_ERRORS: "1x80 0x70"},
     "Restarting": {RESTARTS: "0x95 3x54"},
     "WorkersMissing": {ALIVE: "1x99 0x51"},
     "MixedRevisions": {OTHER_REVISION: "_x75 1x75"},

@@ -19,6 +19,7 @@ from streamframe.engine.ports import (
     ChangelogBounds,
     CommitRequest,
     Committed,
+    OffsetsUndecided,
     OutcomeUnknown,
     ProducerFenced,
     TransactionAborted,
@@ -99,12 +100,16 @@ class SimLog(MemoryLog):
     def _poll_restores(self) -> list[ev.Event]:
         return [] if self._restoring and self._faults.strikes("restore slow") else super()._poll_restores()
 
-    def committed(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Committed]:
+    def committed(
+        self, partitions: Sequence[TopicPartition], *, wait: int | None = None
+    ) -> Mapping[TopicPartition, Committed]:
         """See ``Log.committed``: waits for transactions that hold offsets, or gives up."""
         self._point("committed")
         if self._faults.strikes("committed unavailable"):
             raise Unavailable("no stable answer within the limit")
         found = self._broker.fetch_committed(partitions)
+        if found is None and wait is not None:
+            raise OffsetsUndecided("offsets are held by an undecided transaction")
         if found is None:
             self.wait_for(partitions)
             found = self._broker.fetch_committed(partitions)
