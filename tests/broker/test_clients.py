@@ -5,6 +5,7 @@ from confluent_kafka import Producer
 
 from streamframe.broker.clients import RecordReader, RecordWriter, TopicObserver
 from streamframe.core.errors import ConfigError, Unavailable
+from tests.kafka.cluster import until
 
 
 def read_all(kafka, observer, topic, *, seconds_max=20.0):
@@ -45,7 +46,8 @@ def test_aborted_records_are_passed_over_and_the_marker_at_the_end_too(kafka):
     observer.create(["clients-aborted"], partitions=1)
     transaction(kafka, "clients-aborted", "clients-a", b"counts").commit_transaction(20)
     transaction(kafka, "clients-aborted", "clients-b", b"never").abort_transaction(20)
-    assert observer.end_offsets("clients-aborted") == {0: 4}
+    # Markers are written after the answer to the end of a transaction.
+    until(lambda: observer.end_offsets("clients-aborted") == {0: 4})
     assert [record.value for record in read_all(kafka, observer, "clients-aborted")] == [b"counts"]
 
 

@@ -105,7 +105,7 @@ def look_at_status(shell: Shell) -> None:
     (status,) = shell.rows("status", "shop", *state)
     assert set(status) == {
         "url", "application", "version", "guarantee", "state", "time", "workers_wanted", "restarts", "rows_in",
-        "rows_out", "rows_late", "dead_letters", "lag_records", "lag_seconds", "workers",
+        "rows_out", "rows_late", "dead_letters", "lag_records", "lag_seconds", "workers", "verdict", "verdict_text",
     }  # fmt: skip
     assert (status["application"], status["state"], status["rows_in"]) == ("shop", "running", 10)
     assert "shop: running, 1 of 1 workers" in shell("status", *state)[0]
