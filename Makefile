@@ -20,9 +20,12 @@ NATIVE := $(VENV)/.native-$(firstword $(shell cat $(NATIVE_SOURCES) | cksum))
 WITH_NATIVE := $(if $(CARGO),$(NATIVE))
 # What runs on both paths: by default on the native one, here again on the pure one.
 PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
+# Whole programs under kills and faults: they wait more than they compute.
+PATIENT_TESTS := tests/campaign tests/faults tests/topologies tests/deploy
 
 .DEFAULT_GOAL := help
-.PHONY: native native-check native-sanitize native-wheel test-pure dashboards lock live dashboard-pictures all-tests
+.PHONY: native native-check native-sanitize native-wheel test-pure dashboards lock live dashboard-pictures
+.PHONY: all-tests patient-tests
 .PHONY: help setup demo test test-fast test-kafka soak steady sim sim-mutants hazards lint types fmt docs bench profile page-picture ci clean
 
 help: ## list the targets
@@ -60,11 +63,16 @@ demo: $(READY) $(WITH_NATIVE) ## a real Kafka, a click generator, two workers, a
 # also after a failed one, so that a run in CI tells everything at once.
 test: $(DEV) $(WITH_NATIVE) ## everything CI checks: lint, types, and all tests, those on a real broker included
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
-		all-tests lint types native-check test-pure \
+		all-tests lint types patient-tests native-check test-pure \
 		|| { echo "make test: failed (above: lines with *** name each target that did)"; exit 1; }
 
+# With ARGS these and nothing else; without, the patient ones run beside the others and write a report of their own.
 all-tests: $(DEV) $(WITH_NATIVE)
-	+@$(BIN)/pytest $(ARGS)
+	+@$(BIN)/pytest $(or $(ARGS),$(addprefix --ignore=,$(PATIENT_TESTS)))
+
+patient-tests: $(DEV) $(WITH_NATIVE)
+	@[ -n "$(ARGS)" ] || PYTEST_ADDOPTS="$(subst report.xml,report-patient.xml,$(PYTEST_ADDOPTS))" \
+		$(BIN)/pytest --no-header $(PATIENT_TESTS)
 
 test-fast: $(DEV) ## the tests that need no broker and no patience
 	$(BIN)/pytest -m "not kafka and not slow" $(ARGS)
