@@ -1,4 +1,4 @@
-"""What a page says, as plain values for JSON: pure functions of a fleet. Their schemas are in ``schemas``.
+"""What a page says, as plain values for JSON: pure functions of a fleet.
 
 Nothing in them comes from the content of a record, and no setting is shown: there is nothing to hide.
 """
