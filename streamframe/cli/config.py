@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from streamframe.cli.options import PROGRAM_HELP, add_connection, add_state, sources_of
+from streamframe.cli.options import PROGRAM_HELP, add_connection, add_format, add_state, sources_of
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     show.add_argument("program", metavar="PROGRAM", nargs="?", help=f"{PROGRAM_HELP}; its own settings are shown too")
     show.add_argument("--app", metavar="NAME", default="", help="which App, when the program makes several")
     show.add_argument("--changed", action="store_true", help="leave out what is a default")
-    show.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    add_format(show)
     add_state(show)
     add_connection(show)
     commands.add_parser(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from streamframe.cli.options import add_program
+from streamframe.cli.options import add_format, add_program
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "  streamframe describe clicks.py --format json | jq .fingerprint",
     )
     add_program(parser)
-    parser.add_argument("--format", choices=("text", "mermaid", "json"), default="text", help="default: %(default)s")
+    add_format(parser, "mermaid")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from streamframe.cli.options import add_format
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``metrics``."""
@@ -17,8 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Print every metric that workers and supervisors expose: name, type, labels, meaning.",
         epilog="examples:\n  streamframe metrics list\n  streamframe metrics list --format markdown",
     )
-    listed.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="default: %(default)s")
-    listed.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    add_format(listed, "markdown")
 
 
 def run(args: argparse.Namespace) -> int:

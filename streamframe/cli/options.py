@@ -65,9 +65,9 @@ def add_state(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", metavar="DIR", help="directory of local state")
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
-    """Add how rows are printed."""
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+def add_format(parser: argparse.ArgumentParser, *others: str) -> None:
+    """Add how results are printed: ``text``, ``json``, and what else there is."""
+    parser.add_argument("--format", choices=("text", *others, "json"), default="text", help="default: %(default)s")
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
 
 

@@ -387,3 +387,14 @@ def test_a_running_program_survives_the_kill_of_a_worker_and_stops_on_sigterm(pr
         running.stderr.close()
         assert running.wait(60) == 0
         assert starts == 2
+
+
+@pytest.mark.parametrize("words", [("config", "show"), ("describe", "PROGRAM"), ("metrics", "list")])
+def test_json_is_asked_for_by_the_same_word_everywhere(words, program, capsys):
+    words = [str(program) if word == "PROGRAM" else word for word in words]
+    assert main([*words, "--json"]) == 0
+    short = capsys.readouterr().out
+    assert main([*words, "--format", "json"]) == 0
+
+    assert short == capsys.readouterr().out
+    assert json.loads(short.splitlines()[0] if words[0] == "metrics" else short)
