@@ -33,6 +33,7 @@ from streamframe.kafka.client_log import ClientErrors, ClientLog
 from streamframe.kafka.consumer import client_offsets
 from streamframe.kafka.deadline import Deadline
 from streamframe.kafka.errors import as_error, facts_of
+from streamframe.kafka.offsets import NEWS_SECONDS, SLACK_SECONDS, OffsetReader
 from streamframe.kafka.topics import TopicFacts, TopicSpec
 
 Answer = TypeVar("Answer")
@@ -47,12 +48,6 @@ LOOK_SECONDS: Final = 1.0
 
 SETTLE_SECONDS: Final = 0.02
 """Between two looks whether a topic has appeared or gone, or an offset has moved."""
-
-NEWS_SECONDS: Final = 2.0
-"""How long a broker may take to hear of a topic that was created at another one."""
-
-SLACK_SECONDS: Final = 5.0
-"""The client keeps the limit of a request; this much more is waited for its answer to reach us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +96,7 @@ class TopicAdmin:
             self._client = _client.AdminClient({**properties, "error_cb": self._errors.record}, logger=log)
         except KafkaException as error:
             raise refused_properties(error, properties) from error
+        self._offsets = OffsetReader(self._client, self._timeout)
 
     def connect(self) -> None:
         """Wait until the broker answers.
@@ -212,33 +208,31 @@ class TopicAdmin:
             appended: Return the high watermark in place of the last stable offset.
         """
         asked = list(partitions)
-        begins = self._offsets(asked, EARLIEST_SPEC, IsolationLevel.READ_COMMITTED)
-        ends = self.log_ends(asked) if appended else self._offsets(asked, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
+        begins = self._offsets.read(asked, EARLIEST_SPEC, IsolationLevel.READ_COMMITTED)
+        ends = (
+            self.log_ends(asked) if appended else self._offsets.read(asked, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
+        )
         return {each: Bounds(begins[each], ends[each]) for each in asked}
 
-    def ask_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Future[Any]]:
+    def ask_ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Future[Any]]:
         """Ask for last stable offsets without waiting: each future gives an answer with an ``offset``, or raises."""
-        asked = {ClientPartition(each.topic, each.partition): LATEST_SPEC for each in partitions}
-        futures = self._client.list_offsets(
-            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._timeout
-        )
-        return {TopicPartition(each.topic, each.partition): future for each, future in futures.items()}
+        return self._offsets.ask(partitions, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
 
     def resolve(self, partitions: Sequence[TopicPartition], logical: Offset) -> dict[TopicPartition, Offset]:
         """Return where ``EARLIEST`` or ``LATEST`` (the last stable offset) is at this moment."""
         which = EARLIEST_SPEC if logical == EARLIEST else LATEST_SPEC
-        return self._offsets(partitions, which, IsolationLevel.READ_COMMITTED)
+        return self._offsets.read(partitions, which, IsolationLevel.READ_COMMITTED)
 
     def log_ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Offset]:
         """Return high watermarks: what was appended, undecided transactions included."""
-        return self._offsets(list(partitions), LATEST_SPEC, IsolationLevel.READ_UNCOMMITTED)
+        return self._offsets.read(list(partitions), LATEST_SPEC, IsolationLevel.READ_UNCOMMITTED)
 
     def offsets_at(self, partitions: Iterable[TopicPartition], time_ms: int) -> dict[TopicPartition, Offset]:
         """Return the first offset whose timestamp is not before ``time_ms``; the end where there is none."""
         asked = list(partitions)
-        found = self._offsets(asked, _client.OffsetSpec.for_timestamp(time_ms), IsolationLevel.READ_COMMITTED)
+        found = self._offsets.read(asked, _client.OffsetSpec.for_timestamp(time_ms), IsolationLevel.READ_COMMITTED)
         beyond = [each for each in asked if found[each] < 0]
-        return found | (self._offsets(beyond, LATEST_SPEC, IsolationLevel.READ_COMMITTED) if beyond else {})
+        return found | (self._offsets.read(beyond, LATEST_SPEC, IsolationLevel.READ_COMMITTED) if beyond else {})
 
     def changelog_bounds(self, changelog: TopicPartition) -> ChangelogBounds:
         """Return identity, first offset and log end of a changelog partition."""
@@ -246,7 +240,7 @@ class TopicAdmin:
         if facts is None:
             missing = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
             raise as_error(missing, "a changelog topic is missing", topic=changelog.topic)
-        begin = self._offsets([changelog], EARLIEST_SPEC, IsolationLevel.READ_UNCOMMITTED)[changelog]
+        begin = self._offsets.read([changelog], EARLIEST_SPEC, IsolationLevel.READ_UNCOMMITTED)[changelog]
         return ChangelogBounds(facts.topic_id, begin, self.log_ends([changelog])[changelog])
 
     def purge(self, before: Mapping[TopicPartition, Offset]) -> None:
@@ -273,7 +267,7 @@ class TopicAdmin:
         appended = self.log_ends(partitions)
         hidden = partitions
         while True:
-            stable = self._offsets(hidden, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
+            stable = self._offsets.read(hidden, LATEST_SPEC, IsolationLevel.READ_COMMITTED)
             hidden = [each for each in hidden if stable[each] < appended[each]]
             if not hidden:
                 return
@@ -340,19 +334,6 @@ class TopicAdmin:
         self._reap_purges()
 
     # --- inside -----------------------------------------------------------------------------------
-
-    def _offsets(
-        self, partitions: Sequence[TopicPartition], which: Any, isolation: IsolationLevel
-    ) -> dict[TopicPartition, Offset]:
-        if not partitions:
-            return {}
-        asked = {ClientPartition(each.topic, each.partition): which for each in partitions}
-        futures = self._client.list_offsets(asked, isolation_level=isolation, request_timeout=self._timeout)
-        found = {}
-        for each, future in futures.items():
-            answer = self._answer(future, "read offsets", partition=f"{each.topic}[{each.partition}]")
-            found[TopicPartition(each.topic, each.partition)] = Offset(answer.offset)
-        return found
 
     def _config(self, kind: Any, name: str) -> dict[str, str]:
         resource = _client.ConfigResource(kind, name)

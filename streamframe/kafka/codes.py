@@ -24,6 +24,7 @@ QUEUE_FULL: Final = KafkaError._QUEUE_FULL  # noqa: SLF001
 RESOLVE: Final = KafkaError._RESOLVE  # noqa: SLF001
 SSL: Final = KafkaError._SSL  # noqa: SLF001
 STATE: Final = KafkaError._STATE  # noqa: SLF001
+TRANSPORT: Final = KafkaError._TRANSPORT  # noqa: SLF001
 UNKNOWN_PARTITION: Final = KafkaError._UNKNOWN_PARTITION  # noqa: SLF001
 UNKNOWN_TOPIC: Final = KafkaError._UNKNOWN_TOPIC  # noqa: SLF001
 UNSUPPORTED_FEATURE: Final = KafkaError._UNSUPPORTED_FEATURE  # noqa: SLF001
@@ -78,6 +79,20 @@ MISSING_TOPIC_CODES: Final = frozenset(
         UNKNOWN_PARTITION,
     }
 )
+
+LEADER_CODES: Final = frozenset(
+    {
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        TRANSPORT,
+    }
+)
+"""Whoever was asked does not lead the partition, does not lead it yet, or went away: the leader will answer."""
 
 STALE_MEMBER_CODES: Final = frozenset(
     {

@@ -1,5 +1,6 @@
 """Restoring a changelog that was written by transactions: the position decides, whatever hides records."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ class Owner:
     """Writes a changelog as a worker does, transaction by transaction."""
 
     def __init__(self, cluster: Cluster, changelog: TopicPartition) -> None:
+        self._admin = cluster.admin
         self.changelog = changelog
         self.producer = cluster.producer(cluster.name("owner"))
 
@@ -31,11 +33,20 @@ class Owner:
 
     def committed(self, *values: bytes) -> None:
         self.begin(*values)
-        self.producer.commit_transaction()
+        self.end(self.producer.commit_transaction)
 
     def aborted(self, *values: bytes) -> None:
         self.begin(*values)
-        self.producer.abort_transaction()
+        self.end(self.producer.abort_transaction)
+
+    def end(self, decide: Callable[[], None]) -> None:
+        """Decide the transaction, and wait for its marker: the decision is answered before it is appended."""
+        written = self._log_end()
+        decide()
+        until(lambda: self._log_end() > written)
+
+    def _log_end(self) -> int:
+        return self._admin.log_ends([self.changelog])[self.changelog]
 
 
 @pytest.fixture
@@ -127,7 +138,8 @@ def test_a_restore_goes_on_from_an_offset_and_delivers_tombstones(cluster, membe
     owner = Owner(cluster, cluster.partition())
     owner.begin(b"1")
     owner.producer.produce(owner.changelog.topic, None, b"gone", owner.changelog.partition)
-    owner.producer.commit_transaction()
+    owner.producer.flush()
+    owner.end(owner.producer.commit_transaction)
     member.log.start_restore(owner.changelog, 1)
     member.until(lambda: restore_position(member, owner.changelog) >= 3)
     assert restored(member, owner.changelog) == [(b"gone", None)]
