@@ -329,10 +329,11 @@ class Frame:
             raise PlanError("a frame contains no values", hint=f"{item!r} in frame.columns", frame=self._node.name)
 
 
-class Grouped:
-    """Rows by key, made by ``frame.groupby(...)``. Next: ``window`` or ``agg``."""
+class _Groups:
+    """What groups of rows have in common, with windows or without: they wait for ``agg`` and are no columns."""
 
     __slots__ = ("_declarations", "_groups")
+    _word = "groups"
 
     def __init__(self, groups: Grouping, declarations: Declarations) -> None:
         self._groups = groups
@@ -340,6 +341,27 @@ class Grouped:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._groups.node.name} by {', '.join(self._groups.keys)}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise unsupported_group_verb(self, name)
+
+        def __getitem__(self, item: object) -> NoReturn:
+            raise PlanError(
+                f"{self._word} have no columns to take out",
+                hint=f"agg(out=({item!r}, 'sum'))",
+                frame=self._groups.node.name,
+            )
+
+        def __iter__(self) -> Iterator[object]:
+            raise PlanError(f"{self._word} of a stream cannot be iterated over", hint="agg(n='size')")
+
+
+class Grouped(_Groups):
+    """Rows by key, made by ``frame.groupby(...)``. Next: ``window`` or ``agg``."""
+
+    __slots__ = ()
 
     def window(self, window: Window) -> Windowed:
         """Group by window of event time as well: ``window(sf.tumbling("1min", grace="10s"))``.
@@ -378,31 +400,12 @@ class Grouped:
         node = stateful_steps.aggregate_step(self._groups, columns, outputs, name, emit)
         return Aggregated(node, self._declarations)
 
-    if not TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> NoReturn:
-            raise unsupported_group_verb(self, name)
-
-        def __getitem__(self, item: object) -> NoReturn:
-            raise PlanError(
-                "groups have no columns to take out", hint=f"agg(out=({item!r}, 'sum'))", frame=self._groups.node.name
-            )
-
-        def __iter__(self) -> Iterator[object]:
-            raise PlanError("groups of a stream cannot be iterated over", hint="agg(n='size')")
-
-
-class Windowed:
+class Windowed(_Groups):
     """Rows by key and window, made by ``groupby(...).window(...)``. Next: ``agg``."""
 
-    __slots__ = ("_declarations", "_groups")
-
-    def __init__(self, groups: Grouping, declarations: Declarations) -> None:
-        self._groups = groups
-        self._declarations = declarations
-
-    def __repr__(self) -> str:
-        return f"<Windowed {self._groups.node.name} by {', '.join(self._groups.keys)}>"
+    __slots__ = ()
+    _word = "windows"
 
     def agg(
         self,
@@ -433,19 +436,6 @@ class Windowed:
         """
         node = stateful_steps.aggregate_step(self._groups, columns, outputs, name, emit)
         return WindowAggregated(node, self._declarations)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            raise unsupported_group_verb(self, name)
-
-        def __getitem__(self, item: object) -> NoReturn:
-            raise PlanError(
-                "windows have no columns to take out", hint=f"agg(out=({item!r}, 'sum'))", frame=self._groups.node.name
-            )
-
-        def __iter__(self) -> Iterator[object]:
-            raise PlanError("windows of a stream cannot be iterated over", hint="agg(n='size')")
 
 
 class Aggregated(Frame):

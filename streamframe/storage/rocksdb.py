@@ -100,6 +100,19 @@ class _Scan:
         self._cursor = None
 
 
+def _first_from(cursor: RdictIter, key: bytes, path: str) -> bytes | None:
+    """Move a cursor to the first key that is ``>= key`` and return that; ``None`` where there is none."""
+    try:
+        cursor.seek(key)
+        if cursor.valid():
+            found: bytes = cursor.key()
+            return found
+        cursor.status()
+    except Exception as error:
+        raise classify(error, path) from error
+    return None
+
+
 class FrozenReader:
     """A ``StoreReader`` over the moment at which it was made; reading it from another thread disturbs nobody.
 
@@ -133,16 +146,7 @@ class FrozenReader:
 
     def seek(self, key: bytes) -> bytes | None:
         """See ``StoreReader.seek``."""
-        cursor = self._opened()
-        try:
-            cursor.seek(key)
-            if cursor.valid():
-                found: bytes = cursor.key()
-                return found
-            cursor.status()
-        except Exception as error:
-            raise classify(error, self._path) from error
-        return None
+        return _first_from(self._opened(), key, self._path)
 
 
 class RocksStore:
@@ -241,16 +245,7 @@ class RocksStore:
         Raises:
             StoreCorrupted: The stored bytes are damaged.
         """
-        cursor = self._cursor()
-        try:
-            cursor.seek(key)
-            if cursor.valid():
-                found: bytes = cursor.key()
-                return found
-            cursor.status()
-        except Exception as error:
-            raise classify(error, self._path) from error
-        return None
+        return _first_from(self._cursor(), key, self._path)
 
     def frozen(self) -> FrozenReader | None:
         """Return the store as it is now, for another thread; ``None`` when it is closed.
