@@ -23,6 +23,7 @@ from streamframe.testing.memory_broker import Fate, MemoryBroker, Transaction
 from streamframe.testing.memory_group import Consumer as MemoryConsumer
 from streamframe.testing.memory_group import Group, InstanceTaken
 from streamframe.testing.memory_group import Protocol as GroupProtocol
+from tests.kafka.cluster import read_whole
 
 SECONDS_MAX = 30.0
 Membership = Any
@@ -287,31 +288,7 @@ class RealKafka:
         return RealWriter(client)
 
     def read(self, tp: TopicPartition) -> list[bytes | None]:
-        reader = Consumer(
-            {
-                "bootstrap.servers": self._broker.bootstrap,
-                "group.id": f"reader-{_RUN}-{next(_NUMBERS)}",
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 10,
-                "log_level": 0,
-            }
-        )
-        values: list[bytes | None] = []
-        try:
-            reader.assign([ClientPartition(tp.topic, tp.partition, 0)])
-            end = time.monotonic() + SECONDS_MAX
-            while time.monotonic() < end:
-                message = reader.poll(0.1)
-                if message is not None:
-                    if message.error() is not None:
-                        return values
-                    values.append(message.value())
-            raise AssertionError("no end of the partition")
-        finally:
-            reader.close()
+        return read_whole(self._broker.bootstrap, f"reader-{_RUN}-{next(_NUMBERS)}", tp)
 
     def bounds(self, tp: TopicPartition) -> tuple[int, int, int]:
         place = ClientPartition(tp.topic, tp.partition)

@@ -42,6 +42,37 @@ def until(condition: Callable[[], object], turn: Callable[[], object] = lambda: 
         turn()
 
 
+def read_whole(
+    bootstrap: str, group: str, partition: TopicPartition, isolation: str = "read_committed"
+) -> list[bytes | None]:
+    """Return the values that a reader gets of a partition at this moment."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": group,
+            "isolation.level": isolation,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }
+    )
+    values: list[bytes | None] = []
+    try:
+        reader.assign([ClientPartition(partition.topic, partition.partition, 0)])
+        end = time.monotonic() + SECONDS_MAX
+        while time.monotonic() < end:
+            message = reader.poll(0.1)
+            if message is not None:
+                if message.error() is not None:
+                    return values
+                values.append(message.value())
+        raise AssertionError("no end of the partition")
+    finally:
+        reader.close()
+
+
 class Calls:
     """A watchdog that remembers, and insists that calls do not nest."""
 
@@ -181,31 +212,7 @@ class Cluster:
 
     def read(self, partition: TopicPartition, isolation: str = "read_committed") -> list[bytes | None]:
         """Return everything that a reader gets of a partition at this moment."""
-        reader = Consumer(
-            {
-                "bootstrap.servers": self.broker.bootstrap,
-                "group.id": self.name("reader"),
-                "isolation.level": isolation,
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 10,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "log_level": 0,
-            }
-        )
-        values: list[bytes | None] = []
-        try:
-            reader.assign([ClientPartition(partition.topic, partition.partition, 0)])
-            end = time.monotonic() + SECONDS_MAX
-            while time.monotonic() < end:
-                message = reader.poll(0.1)
-                if message is not None:
-                    if message.error() is not None:
-                        return values
-                    values.append(message.value())
-            raise AssertionError("no end of the partition")
-        finally:
-            reader.close()
+        return read_whole(self.broker.bootstrap, self.name("reader"), partition, isolation)
 
     def until_read(self, partition: TopicPartition, *values: bytes) -> None:
         """Wait until a reader gets exactly these: a commit is answered before its records are visible."""
