@@ -236,10 +236,12 @@ class TopicAdmin:
 
     def changelog_bounds(self, changelog: TopicPartition) -> ChangelogBounds:
         """Return identity, first offset and log end of a changelog partition."""
-        facts = self.describe([changelog.topic]).get(changelog.topic)
-        if facts is None:
-            missing = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
-            raise as_error(missing, "a changelog topic is missing", topic=changelog.topic)
+        news = Deadline(min(self._timeout, NEWS_SECONDS))
+        while (facts := self.describe([changelog.topic]).get(changelog.topic)) is None:
+            if news.passed:
+                missing = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+                raise as_error(missing, "a changelog topic is missing", topic=changelog.topic)
+            news.pause(SETTLE_SECONDS)
         begin = self._offsets.read([changelog], EARLIEST_SPEC, IsolationLevel.READ_UNCOMMITTED)[changelog]
         return ChangelogBounds(facts.topic_id, begin, self.log_ends([changelog])[changelog])
 

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,7 +12,8 @@ from streamframe.core.settings import KafkaSettings
 from streamframe.engine.ports import Bounds, Committed
 from streamframe.kafka.admin import TopicAdmin
 from streamframe.kafka.client_log import ClientLog
-from streamframe.kafka.topics import TopicSpec, changelog_spec, repartition_spec
+from streamframe.kafka.topics import TopicFacts, TopicSpec, changelog_spec, repartition_spec
+from tests.kafka.cluster import Cluster
 
 LOG = ClientLog(logging.getLogger("test"))
 
@@ -65,6 +67,27 @@ def test_bounds_of_what_does_not_exist_are_a_mismatch(cluster):
         cluster.admin.bounds([TopicPartition("no-such-topic", 0)])
     with pytest.raises(TopologyMismatch, match="changelog topic is missing"):
         cluster.admin.changelog_bounds(TopicPartition("no-such-topic", 0))
+
+
+class LateNews(TopicAdmin):
+    """Its broker hears of a changelog only when it is asked for the second time."""
+
+    def __init__(self, cluster: Cluster, changelog: str) -> None:
+        super().__init__(KafkaSettings(bootstrap=cluster.broker.bootstrap), LOG)
+        self._cluster, self._changelog, self._asked = cluster, changelog, 0
+
+    def describe(self, topics: Sequence[str]) -> dict[str, TopicFacts]:
+        self._asked += 1
+        if self._asked == 2:
+            self._cluster.admin.create([changelog_spec(self._changelog, 1)])
+        return super().describe(topics)
+
+
+@kafka
+def test_a_broker_may_take_a_moment_to_hear_of_a_changelog(cluster):
+    changelog = cluster.name("changelog")
+    bounds = LateNews(cluster, changelog).changelog_bounds(TopicPartition(changelog, 0))
+    assert (bounds.begin, bounds.end) == (0, 0)
 
 
 @kafka
