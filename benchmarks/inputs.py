@@ -54,5 +54,7 @@ INPUTS: dict[str, Input] = {
     "uniform": Clicks(),
     "zipf": Clicks(skew=1.0),
     "million": Clicks(users=1_000_000),
+    # Two million records leave 1.02 million of them in the state.
+    "many-left": Clicks(users=1_300_000),
     "nexmark": Events(),
 }

@@ -18,7 +18,7 @@ LIMIT_SECONDS = 300.0
 DAY_MS, SECOND_MS = 86_400_000, 1_000
 
 
-def measure_restore(world: World, records: int, users: str = "million") -> dict[str, Any]:
+def measure_restore(world: World, records: int, users: str = "many-left") -> dict[str, Any]:
     """Fill a window that stays open, wipe the directory, start again; the output shows whether all came back."""
     source = world.input(users, records)
     name = world.next_name("restore")
