@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
 from streamframe.engine import commands as cmd
 from streamframe.engine.positions import Bounds, Committed
+from streamframe.engine.task import Task
 from streamframe.plan.topology import Topology
 
 
@@ -72,6 +73,14 @@ class BoundedRun:
         if tp not in self.targets:
             return False
         return max(position, self.begins[tp]) >= self.targets[tp]
+
+    def at_end(self, task: Task) -> bool:
+        """Whether a running task has read all its inputs to their ends."""
+        return all(self.reached(tp, task.positions[tp]) for tp in task.inputs)
+
+    def flushed(self, task: Task) -> bool:
+        """Whether the texts of a task's offsets say that its windows were closed by this run."""
+        return all(task.metadata.get(tp, "").endswith(self.mark) for tp in task.inputs)
 
     def ask(self) -> list[cmd.Command]:
         """Ask what the whole group has committed, unless that question is open."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 from streamframe.core.errors import StoreCorrupted, StoreIncompatible, Unavailable
 from streamframe.core.ids import NO_OFFSET, Offset, TaskId, TopicPartition
@@ -175,6 +175,29 @@ class Task:
         self.retry_at = self.busy_since = None
         self.asked = 0
         return [*stop, cmd.PauseInputs(partitions=self.inputs), self._fetch_committed()]
+
+    def answered(self, event: ev.TaskAnswer, now: int) -> list[cmd.Command]:
+        """Return what follows from the answer to a question of this task.
+
+        Raises:
+            StoreCorrupted: What is read of the store when the work begins is damaged.
+            StreamFrameError: The task cannot work.
+        """
+        match event:
+            case ev.CommittedFetched():
+                return self.committed_fetched(event)
+            case ev.CommittedUndecided():
+                return self.undecided(event, now)
+            case ev.ChangelogsFound():
+                return self.changelogs_found(event)
+            case ev.StoreOpened():
+                return self.store_opened(event)
+            case ev.StoreBusy():
+                return self.store_busy(event, now)
+            case ev.StoreWritten():
+                return self.store_written(event)
+            case _:
+                assert_never(event)
 
     def _fetch_committed(self) -> cmd.Command:
         wait = min(UNDECIDED_WAIT << self.asked, UNDECIDED_WAIT_MAX)

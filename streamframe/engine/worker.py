@@ -29,10 +29,10 @@ from streamframe.engine import commands as cmd
 from streamframe.engine import events as ev
 from streamframe.engine.bounded import BoundedRun, without_mark
 from streamframe.engine.commit import CommitCycle
-from streamframe.engine.ownership import Ownership
 from streamframe.engine.portrait import WorkTally, add_counts, worker_snapshot
 from streamframe.engine.snapshot import Snapshot
 from streamframe.engine.task import Task, TaskState, named_task
+from streamframe.engine.task_set import TaskSet
 from streamframe.operators.program import ColumnPruned, Produced, Program, TaskContext
 from streamframe.plan.topology import Topology
 from streamframe.state.store import StoreReader
@@ -75,8 +75,8 @@ class Worker:
     def __init__(self, spec: WorkerSpec, make_program: MakeProgram = Program) -> None:
         self.spec = spec
         self._make_program = make_program
-        self.tasks: dict[TaskId, Task] = {}
-        self.ownership = Ownership(spec.topology, spec.task_counts)
+        self.tally = WorkTally()
+        self.tasks = TaskSet(spec.topology, spec.task_counts, self.tally, self._open_program)
         self.commit = CommitCycle()
         self.now = 0
         self.last_commit_at = 0
@@ -89,8 +89,6 @@ class Worker:
         self.full_projection = False
         self.stopping = False
         self.exited = False
-        self.closing: set[TaskId] = set()
-        self.tally = WorkTally()
         self.bound = self._bounded_run()
 
     def _bounded_run(self) -> BoundedRun | None:
@@ -175,7 +173,7 @@ class Worker:
 
     def _records_read(self, event: ev.RecordsRead) -> list[cmd.Command]:
         batch = event.batch
-        task = self._task_of(batch.source)
+        task = self.tasks.of(batch.source)
         if task is None or not task.running or self.rolling_back or len(batch) == 0:
             return []  # Polled before the task was paused, revoked or rolled back.
         expected = task.positions[batch.source]
@@ -205,7 +203,7 @@ class Worker:
         return [cmd.Produce(batch=output) for output in produced.outputs], True
 
     def _end_reached(self, event: ev.EndReached) -> list[cmd.Command]:
-        task = self._task_of(event.partition)
+        task = self.tasks.of(event.partition)
         if task is None or not task.running or self.rolling_back:
             return []
         if event.position > task.positions[event.partition]:
@@ -217,7 +215,7 @@ class Worker:
         if self.last_commit_at == 0:
             self.last_commit_at = self.now
         commands: list[cmd.Command] = []
-        for task in self._sorted_tasks():
+        for task in self.tasks.values():
             commands += task.retry(self.now)
         if self.rolling_back or self.commit.in_flight is not None:
             return commands
@@ -232,9 +230,8 @@ class Worker:
 
     def _release_or_commit(self) -> list[cmd.Command]:
         """Commit, unless it is better to wait for results to leave; twice as much change as allowed does not wait."""
-        running = [task for task in self._sorted_tasks() if task.running]
-        patient = self._changed_bytes() <= 2 * self.spec.settings.commit.changed_bytes_max
-        task = self.commit.waits_for(running) if patient else None
+        patient = self.tasks.changed_bytes <= 2 * self.spec.settings.commit.changed_bytes_max
+        task = self.commit.waits_for(self.tasks.running) if patient else None
         if task is None:
             return self._commit_if_needed()
         program = task.active_program
@@ -243,10 +240,7 @@ class Worker:
     @property
     def is_full(self) -> bool:
         """Whether so much has changed that the next tick commits, whatever the time is."""
-        return self._changed_bytes() > self.spec.settings.commit.changed_bytes_max
-
-    def _changed_bytes(self) -> int:
-        return sum(t.active_program.changed_bytes for t in self.tasks.values() if t.running)
+        return self.tasks.changed_bytes > self.spec.settings.commit.changed_bytes_max
 
     # -- commits -----------------------------------------------------------------------------------
 
@@ -254,7 +248,7 @@ class Worker:
         """Decide a commit when there is anything that the last one does not cover."""
         if self.commit.in_flight is not None or self.rolling_back:
             return []
-        running = [task for task in self._sorted_tasks() if task.running]
+        running = self.tasks.running
         wants = any(t.ahead or t.active_program.wants_seal(self.now) for t in running)
         if not running or not (wants or flush):
             self.last_commit_at = self.now
@@ -312,10 +306,10 @@ class Worker:
     def _after_commit(self) -> list[cmd.Command]:
         """What waited for the commit in flight: closing revoked tasks, stopping, the end of a bounded run."""
         commands: list[cmd.Command] = []
-        if self.closing:
-            if any(self.tasks[task_id].ahead for task_id in self.closing):
+        if self.tasks.closing:
+            if self.tasks.closing_ahead:
                 return self._commit_if_needed()
-            commands += self._close_closing()
+            commands += self.tasks.retire_closing()
         if self.stopping:
             commands += self._stop_when_possible()
         return commands
@@ -324,7 +318,7 @@ class Worker:
         internal = {r.topic for r in self.spec.topology.repartitions}
         before: dict[TopicPartition, Offset] = {}
         for tp in offsets:
-            task = self._task_of(tp)
+            task = self.tasks.of(tp)
             if tp.topic in internal and task is not None and task.committed.get(tp, -1) > 0:
                 before[tp] = task.committed[tp]
         return [cmd.Purge(before=before)] if before else []
@@ -350,19 +344,18 @@ class Worker:
         commands: list[cmd.Command] = [
             cmd.Notice(level="warning", text="transaction rolled back", facts={"reason": reason})
         ]
-        for task in self._sorted_tasks():
-            if task.running:
-                commands += task.suspend()
+        for task in self.tasks.running:
+            commands += task.suspend()
         return [*commands, remedy]
 
     def _rolled_back(self, event: ev.RolledBack) -> list[cmd.Command]:
         if event.epoch != self.epoch or not self.rolling_back:
             return []
         self.rolling_back = False
-        commands = self._close_closing()
+        commands = self.tasks.retire_closing()
         if self.stopping:
             return [*commands, *self._exit()]
-        for task in self._sorted_tasks():
+        for task in self.tasks.values():
             if task.state is TaskState.FETCHING:
                 commands += task.begin()
         return commands
@@ -381,16 +374,14 @@ class Worker:
                 )
             )
         # The other tasks share the open transaction with this one's outputs: if there is any, all go back.
-        spoiled = not self.rolling_back and (sealed or any(t.ahead for t in self.tasks.values()))
+        spoiled = not self.rolling_back and (sealed or self.tasks.ahead)
         commands = task.store_damaged(event.reason)
         if spoiled:
             commands += self._roll_back(event.reason, cmd.Abort(epoch=self.epoch + 1))
         return commands
 
     def _fail(self, error: StreamFrameError) -> list[cmd.Command]:
-        commands: list[cmd.Command] = []
-        for task in self._sorted_tasks():
-            commands += self._retire(task)
+        commands = self.tasks.retire_all()
         self.exited = self.tally.failed = True
         return [*commands, cmd.Fail(error=error)]
 
@@ -399,73 +390,48 @@ class Worker:
     def _assigned(self, event: ev.PartitionsAssigned) -> list[cmd.Command]:
         self.tally.ever_assigned = True
         commands: list[cmd.Command] = []
-        for task_id in self.ownership.give(event.partitions, self.now):
-            if task_id in self.tasks:
-                continue
-            task = Task(
-                id=task_id,
-                sub_topology=self.spec.topology.sub_topologies[task_id.sub_topology],
-                open_program=self._open_program,
-            )
-            self.tasks[task_id] = task
+        for task in self.tasks.give(event.partitions, self.now):
             commands += task.suspend() if self.rolling_back else task.begin()
         return commands
 
     def _check_partial(self) -> list[cmd.Command]:
         try:
-            self.ownership.check(self.now)
+            self.tasks.ownership.check(self.now)
         except TopologyMismatch as error:
             return self._fail(error)
         return []
 
-    def _let_go(self, partitions: tuple[TopicPartition, ...]) -> None:
-        self.closing |= {task_id for task_id in self.ownership.take(partitions) if task_id in self.tasks}
-
     def _revoked(self, event: ev.PartitionsRevoked) -> list[cmd.Command]:
-        self._let_go(event.partitions)
+        self.tasks.take(event.partitions)
         if self.rolling_back:
             return []  # They are closed, with nothing committed, when the rollback is answered.
         if self.commit.in_flight is not None:
             return []  # ``_after_commit`` goes on.
-        if any(self.tasks[task_id].ahead for task_id in self.closing):
+        if self.tasks.closing_ahead:
             return self._commit_if_needed()
-        return self._close_closing()
+        return self.tasks.retire_closing()
 
     def _lost(self, event: ev.PartitionsLost) -> list[cmd.Command]:
-        spoiled = not self.rolling_back and any(task.ahead for task in self.tasks.values())
-        self._let_go(event.partitions)
-        commands = self._close_closing()
+        spoiled = not self.rolling_back and self.tasks.ahead
+        self.tasks.take(event.partitions)
+        commands = self.tasks.retire_closing()
         if spoiled or self.commit.in_flight is not None:
             commands += self._roll_back("partitions were lost", cmd.Abort(epoch=self.epoch + 1))
         return commands
-
-    def _close_closing(self) -> list[cmd.Command]:
-        commands: list[cmd.Command] = []
-        for task_id in sorted(self.closing):
-            commands += self._retire(self.tasks[task_id])
-        self.closing = set()
-        return commands
-
-    def _retire(self, task: Task) -> list[cmd.Command]:
-        add_counts(self.tally.past, task.counts)
-        del self.tasks[task.id]
-        return task.close()
 
     # -- end ---------------------------------------------------------------------------------------
 
     def _stop_when_possible(self) -> list[cmd.Command]:
         if self.commit.in_flight is not None or self.rolling_back:
             return []
-        if any(task.ahead for task in self.tasks.values()):
+        if self.tasks.ahead:
             commands = self._commit_if_needed()
             if commands:
                 return commands
         return self._exit()
 
     def _exit(self) -> list[cmd.Command]:
-        commands: list[cmd.Command] = []
-        for task in self._sorted_tasks():
-            commands += self._retire(task)
+        commands = self.tasks.retire_all()
         self.exited = True
         return [*commands, cmd.Exit()]
 
@@ -473,10 +439,10 @@ class Worker:
         bound = self.bound
         if bound is None or not bound.targets:
             return []
-        mine = [t for t in self._sorted_tasks() if t.sub_topology.depth == bound.depth]
-        if not all(task.running and self._at_end(task) for task in mine):
+        mine = [t for t in self.tasks.values() if t.sub_topology.depth == bound.depth]
+        if not all(task.running and bound.at_end(task) for task in mine):
             return []
-        flush = {task.id for task in mine if bound.flush and not self._flushed(task)}
+        flush = {task.id for task in mine if bound.flush and not bound.flushed(task)}
         if flush:
             slow = self.commit.waits_for([task for task in mine if task.id in flush], flush=True)
             if slow is not None:
@@ -489,18 +455,10 @@ class Worker:
             return self._commit_if_needed()
         return bound.ask() if due else []
 
-    def _flushed(self, task: Task) -> bool:
-        assert self.bound is not None
-        return all(task.metadata.get(tp, "").endswith(self.bound.mark) for tp in task.inputs)
-
     def _marks(self, running: Sequence[Task]) -> dict[TaskId, str]:
         """Marks stay with the offsets of a flushed task, whatever it commits afterwards."""
         bound = self.bound
-        return {task.id: bound.mark for task in running if bound and bound.flush and self._flushed(task)}
-
-    def _at_end(self, task: Task) -> bool:
-        assert self.bound is not None
-        return all(self.bound.reached(tp, task.positions[tp]) for tp in task.inputs)
+        return {task.id: bound.mark for task in running if bound and bound.flush and bound.flushed(task)}
 
     def _progress_fetched(self, event: ev.ProgressFetched) -> list[cmd.Command]:
         if self.bound is None:
@@ -518,21 +476,7 @@ class Worker:
         if task is None:
             return self._after_exit(event)
         try:
-            match event:
-                case ev.CommittedFetched():
-                    return task.committed_fetched(event)
-                case ev.CommittedUndecided():
-                    return task.undecided(event, self.now)
-                case ev.ChangelogsFound():
-                    return task.changelogs_found(event)
-                case ev.StoreOpened():
-                    return task.store_opened(event)
-                case ev.StoreBusy():
-                    return task.store_busy(event, self.now)
-                case ev.StoreWritten():
-                    return task.store_written(event)
-                case _:
-                    assert_never(event)
+            return task.answered(event, self.now)
         except StoreCorrupted as error:
             # A damaged store can often be opened; what is read of it when the task begins to work finds out.
             return self._store_damaged(ev.StoreDamaged(task=event.task, reason=str(error)))
@@ -540,7 +484,7 @@ class Worker:
             return self._fail(error)
 
     def _changelog_read(self, event: ev.ChangelogRead) -> list[cmd.Command]:
-        for task in self._sorted_tasks():
+        for task in self.tasks.values():
             restore = task.restores.get(event.changelog)
             if restore is not None:
                 commands = task.changelog_read(event)
@@ -562,13 +506,6 @@ class Worker:
         )
         return self._make_program(context, readers, {tp: without_mark(text) for tp, text in metadata.items()})
 
-    def _sorted_tasks(self) -> list[Task]:
-        return [self.tasks[task_id] for task_id in sorted(self.tasks)]
-
-    def _task_of(self, tp: TopicPartition) -> Task | None:
-        task_id = self.ownership.task_of(tp)
-        return self.tasks.get(task_id) if task_id is not None else None
-
     @property
     def state(self) -> str:
         """What the worker is doing, one of ``metric_catalogue.WORKER_STATES``."""
@@ -578,13 +515,13 @@ class Worker:
             return "draining"
         if not self.tally.ever_assigned:
             return "starting"
-        if self.ownership.is_partial or self.closing:
+        if self.tasks.ownership.is_partial or self.tasks.closing:
             return "rebalancing"
         return "running" if all(task.running for task in self.tasks.values()) else "restoring"
 
     def snapshot(self, lag: Mapping[str, int]) -> Snapshot:
         """Return what the worker looks like now; ``lag`` comes from the log."""
-        seen = worker_snapshot(self._sorted_tasks(), self.tally, lag)
+        seen = worker_snapshot(list(self.tasks.values()), self.tally, lag)
         return replace(
             seen,
             worker=self.spec.name,
