@@ -12,6 +12,7 @@ from streamframe.core.ids import TaskId
 from streamframe.core.settings import Settings
 from streamframe.kafka.admin import TopicAdmin
 from streamframe.kafka.client_log import ClientLog
+from streamframe.plan.nodes import BatchSink
 from streamframe.plan.topology import Topology
 from streamframe.storage.state_dir import StateDirectory
 
@@ -20,7 +21,7 @@ def reset(app: App, settings: Settings, *, yes: bool) -> list[str]:
     """Return what is deleted, or, without ``yes``, what would be.
 
     Deleted are the internal topics of the application, the offsets of its group, and its state on this
-    machine. Input and output topics are never touched.
+    machine. Input and output topics are never touched, nor is what functions of ``for_each_batch`` have written.
 
     Raises:
         TopologyMismatch: Workers of the application are running.
@@ -53,8 +54,18 @@ def reset(app: App, settings: Settings, *, yes: bool) -> list[str]:
     lines = [f"topic {topic}" for topic in topics]
     lines += [f"committed offsets of group {app.name}"] if known else []
     lines += [f"local state of task {task} in {root / app.name}" for task in tasks]
+    lines += [
+        f"batch ids of {step.name} (for_each_batch): they begin again, so delete what was written under the old ones"
+        for step in _functions(topology)
+        if topics
+    ]
     admin.close()
     return lines
+
+
+def _functions(topology: Topology) -> list[BatchSink]:
+    stages = [stage for sub in topology.sub_topologies for stage in sub.stages]
+    return [stage.node for stage in stages if isinstance(stage.node, BatchSink)]
 
 
 def _internal(topology: Topology) -> list[str]:
