@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from streamframe.core.errors import PlanError
 from streamframe.plan.graph import topological
 from streamframe.plan.names import changelog_topic, repartition_topic
 from streamframe.plan.nodes import Aggregate, BatchSink, Late, Node, Plan, Source, Step, TopicSink, Union
@@ -27,6 +29,13 @@ from streamframe.plan.topology import (
 )
 from streamframe.plan.validate import check_plan
 
+STORE_NAMES_MAX: Final = 3_500
+"""Bytes for the names of the stores of one part: their versions are committed as text with each offset, behind its
+stream time, and brokers keep 4096 bytes of that (``offset.metadata.max.bytes``)."""
+
+VERSION_LENGTH: Final = 12
+"""Of the number of a commit and the signs around it: a commit a second for three hundred years."""
+
 Part = tuple[Node, ...]
 """The origins of one sub-topology: sources, or the one aggregate behind its repartition topic."""
 
@@ -35,7 +44,8 @@ def compile_plan(plan: Plan) -> Topology:
     """Check a plan and return its topology. Equal programs give equal topologies.
 
     Raises:
-        PlanError: The plan is wrong; see ``streamframe.plan.validate``.
+        PlanError: The plan is wrong; see ``streamframe.plan.validate``. Or the stores of one part are too many to be
+            committed with its offsets.
     """
     plan = settle_emissions(plan)
     check_plan(plan)
@@ -225,6 +235,15 @@ def _sub_topology(number: int, stages: tuple[Stage, ...], depth: int, applicatio
         for stage in stages
         if stage.store is not None
     )
+    room = sum(len(store.name.encode()) + VERSION_LENGTH for store in stores)
+    if room > STORE_NAMES_MAX:
+        raise PlanError(
+            "one part of the program has too many stores, or their names are too long",
+            hint="give its steps shorter names, or make two programs of it",
+            stores=len(stores),
+            bytes=room,
+            bytes_max=STORE_NAMES_MAX,
+        )
     return SubTopology(
         id=number,
         stages=stages,

@@ -181,3 +181,13 @@ def test_the_same_program_compiles_to_the_same_topology():
 def test_a_wrong_plan_is_not_compiled():
     with pytest.raises(PlanError, match="writes nothing"):
         compile_plan(plan())
+
+
+def test_more_stores_than_a_committed_offset_can_name_are_refused():
+    clicks = source(key=("user",))
+    few = [to(total(clicks, "user", name=f"{number:03d}-{'x' * 90}"), f"out-{number}") for number in range(30)]
+    assert len(compile_plan(plan(*few)).sub_topologies[0].stores) == 30
+
+    many = [*few, *(to(total(clicks, "user", name=f"{n:03d}-{'y' * 90}"), f"out-{n}") for n in range(30, 36))]
+    with pytest.raises(PlanError, match="too many stores"):
+        compile_plan(plan(*many))
