@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from streamframe.api.dry_run import check_on_samples, sample_frame, schema_of_result, tried
+from streamframe.api.dry_run import check_on_samples, sample_frame, schema_of_result, tried, type_of_column
 from streamframe.core.errors import PlanError
 from streamframe.core.schema import normalise_schema
 from streamframe.serde.pandas_frames import empty_frame
@@ -73,6 +73,35 @@ def test_a_function_that_works_with_rows_only_is_tried_on_sample_rows():
 
     assert trial.rows == len(trial.frame()) == 2
     assert trial.result.dtype == bool
+
+
+@pytest.mark.parametrize("separator", list(" /-_.,:;|=&?#@"))
+def test_text_that_is_taken_apart_stays_text(separator):
+    def part(df):
+        return df["user"].str.split(separator).str[1]
+
+    trial = tried(part, SCHEMA, step="s")
+    assert type_of_column(part, trial, step="s", column="part") == pa.large_string()
+
+
+def test_nothing_but_missing_values_of_unknown_type_are_no_numbers():
+    def part(df):
+        return df["user"].str.split("~").str[1]
+
+    trial = tried(part, SCHEMA, step="s")
+    with pytest.raises(PlanError, match="cannot be told"):
+        type_of_column(part, trial, step="s", column="part")
+    typed = tried(lambda df: part(df).astype("str"), SCHEMA, step="s")
+    found = type_of_column(lambda df: part(df).astype("str"), typed, step="s", column="part")
+    assert found == pa.large_string()
+
+
+def test_text_that_is_looked_up_has_the_type_of_what_is_found():
+    def limit(df):
+        return df["user"].map({"nobody": 1.5})
+
+    trial = tried(limit, SCHEMA, step="s")
+    assert type_of_column(limit, trial, step="s", column="limit") == pa.float64()
 
 
 def test_a_function_may_refuse_sample_values_but_not_their_types():
