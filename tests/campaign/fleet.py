@@ -7,12 +7,14 @@ lives the state directory is kept, wiped, or replaced by an older copy.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from types import TracebackType
 from typing import Literal, Self, get_args
 
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 StateTreatment = Literal["kept", "wiped", "rolled-back"]
 TREATMENTS: tuple[StateTreatment, ...] = get_args(StateTreatment)
@@ -90,7 +93,7 @@ class Fleet:
         command = [sys.executable, "-m", "streamframe", "run", str(self._launch.program)]
         command += ["-b", self._launch.bootstrap, "--workers", "1", "--state-dir", str(place / "state")]
         # Machines have names of their own, and so do instances: their transactional ids must differ.
-        command += ["-X", f"kafka.instance={name}"]
+        command += ["-X", f"kafka.instance={name}", "-X", f"telemetry.targets_file={self._targets(name)}"]
         command += self._launch.options
         with (place / "log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
@@ -130,6 +133,21 @@ class Fleet:
     def pid(self, name: str) -> int:
         """Return the process of an instance's supervisor."""
         return self._processes[name].pid
+
+    def metric(self, name: str, metric: str) -> float | None:
+        """Return what the worker of an instance says of itself; ``None`` while it does not answer."""
+        try:
+            groups = json.loads(self._targets(name).read_text())
+            (address,) = [target for group in groups for target in group["targets"]]
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
+                text = answer.read().decode()
+        except (OSError, ValueError):
+            return None
+        families = text_string_to_metric_families(text)
+        return next((each.value for family in families for each in family.samples if each.name == metric), None)
+
+    def _targets(self, name: str) -> Path:
+        return self._place / name / "targets.json"
 
     def check(self) -> None:
         """Fail when an instance has ended by itself."""

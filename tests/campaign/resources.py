@@ -26,6 +26,8 @@ class Sample:
         tables: Open tables of RocksDB.
         threads: Threads.
         cpu: Seconds of processor time so far.
+        buffers_mb: Of the resident memory, write buffers of RocksDB: they fill up to a bound that all databases of a
+            process share, over hours where little is written.
     """
 
     at: float
@@ -34,6 +36,12 @@ class Sample:
     tables: int
     threads: int
     cpu: float
+    buffers_mb: float = 0.0
+
+    @property
+    def rest_mb(self) -> float:
+        """Resident memory without write buffers."""
+        return self.rss_mb - self.buffers_mb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +75,8 @@ class History:
     started: float = field(default_factory=time.monotonic)
     samples: dict[tuple[str, int], list[Sample]] = field(default_factory=dict)
 
-    def look(self, roles: Mapping[str, psutil.Process]) -> None:
-        """Sample each of these processes."""
+    def look(self, roles: Mapping[str, psutil.Process], buffers_mb: Mapping[str, float]) -> None:
+        """Sample each of these processes; ``buffers_mb`` by role, where there are write buffers."""
         for role, process in roles.items():
             try:
                 with process.oneshot():
@@ -81,6 +89,7 @@ class History:
                         tables=tables,
                         threads=process.num_threads(),
                         cpu=round(times.user + times.system, 2),
+                        buffers_mb=round(buffers_mb.get(role, 0.0), 2),
                     )
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue

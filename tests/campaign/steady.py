@@ -31,7 +31,7 @@ from streamframe.core import acceleration
 from streamframe.testing.broker import KafkaBroker
 from tests.campaign.fleet import STARVED, Fleet, Launch, wait_until, workers_of
 from tests.campaign.group import GroupView
-from tests.campaign.resources import History, Trend, trend
+from tests.campaign.resources import MEBIBYTE, History, Trend, trend
 from tests.campaign.stream import Blocks, Expected, produce
 
 PROGRAM = Path(__file__).with_name("steady_program.py")
@@ -39,9 +39,12 @@ STAYING = ("first", "second")
 SAMPLE_SECONDS = 5.0
 JOIN_SECONDS_MAX = 600.0
 OUTPUTS = ("users", "groups", "pages", "late")
-QUANTITIES = ("rss_mb", "descriptors", "tables", "threads")
-RSS_GROWTH_MAX_MB = 20.0
-"""From the first to the last quarter after the warm-up, and by the slope over its length."""
+QUANTITIES = ("rss_mb", "buffers_mb", "rest_mb", "descriptors", "tables", "threads")
+REST_GROWTH_MAX_MB = 10.0
+"""Memory without write buffers: from the first to the last quarter after the warm-up, and by the slope over it."""
+
+BUFFERS_MAX_MB = 128.0
+"""Write buffers of all databases of a process together: ``SharedResources``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +168,8 @@ def run_steady(plan: Plan, place: Path) -> dict[str, object]:
         "perfect": not growing and all(count.perfect for count in counts.values()) and not any(lives.values()),
         "samples": {
             f"{role} {pid}": [
-                [each.at, each.rss_mb, each.descriptors, each.tables, each.threads] for each in samples[::6]
+                [each.at, each.rss_mb, each.buffers_mb, each.descriptors, each.tables, each.threads]
+                for each in samples[::6]
             ]
             for (role, pid), samples in history.samples.items()
             if len(samples) >= 60  # five minutes: those that stayed
@@ -180,7 +184,7 @@ def _work(plan: Plan, fleet: Fleet, feed: Feed, history: History, place: Path) -
     while (now := time.monotonic()) < begun + plan.minutes * 60:
         fleet.check()
         assert feed.failure is None, feed.failure
-        history.look(_roles(fleet))
+        history.look(_roles(fleet), _buffers(fleet))
         # On a busy machine a guest may not even have begun when it should leave: then it stays until it has joined.
         if now >= next_change and len(feed.view.members()) == len(fleet.names):
             next_change = max(next_change + plan.rebalance, now)
@@ -214,6 +218,11 @@ def _roles(fleet: Fleet) -> dict[str, psutil.Process]:
     return roles
 
 
+def _buffers(fleet: Fleet) -> dict[str, float]:
+    found = {name: fleet.metric(name, "streamframe_state_memtable_bytes") for name in STAYING}
+    return {f"{name} worker": size / MEBIBYTE for name, size in found.items() if size is not None}
+
+
 def _figures(plan: Plan, history: History) -> dict[str, dict[str, Trend]]:
     roles = [f"{name} {part}" for name in STAYING for part in ("worker", "supervisor")] + ["broker"]
     return {
@@ -227,13 +236,15 @@ def _grown(found: dict[str, Trend], plan: Plan) -> list[str]:
     """Return what grows by its regression line, over the time after the warm-up.
 
     Descriptors and threads go up and down with the partitions that a worker has: a tenth is no growth. Memory is
-    allowed the noise of an allocator.
+    allowed the noise of an allocator, and write buffers what they are bounded by.
     """
     hours = (plan.minutes * 60 - plan.warm_up) / 3600
     grown = [name for name in ("descriptors", "threads") if found[name].per_hour * hours > 0.1 * found[name].first]
-    rss = found["rss_mb"]
-    if max(rss.change, rss.per_hour * hours) > RSS_GROWTH_MAX_MB:
-        grown.append("rss_mb")
+    rest = found["rest_mb"]
+    if max(rest.change, rest.per_hour * hours) > REST_GROWTH_MAX_MB:
+        grown.append("rest_mb")
+    if found["buffers_mb"].high > BUFFERS_MAX_MB:
+        grown.append("buffers_mb")
     return grown
 
 
@@ -276,7 +287,8 @@ def compare(got: pd.DataFrame, want: pd.DataFrame, keys: list[str]) -> Count:
 def _memory(history: History) -> str:
     now = {role: history.longest(role)[-1] for role in (f"{name} worker" for name in STAYING) if history.longest(role)}
     return ", ".join(
-        f"{role} {each.rss_mb:.0f} MB {each.descriptors} fds {each.threads} threads" for role, each in now.items()
+        f"{role} {each.rss_mb:.0f} MB (buffers {each.buffers_mb:.0f}) {each.descriptors} fds {each.threads} threads"
+        for role, each in now.items()
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -75,5 +77,7 @@ def test_a_trend_is_the_slope_after_the_warm_up() -> None:
     assert found.per_hour == pytest.approx(60.0)
     assert found.low == 51
     assert trend(samples, "threads", warm_up=60).change == 0
+    filled = [replace(each, buffers_mb=each.rss_mb - 40.0) for each in samples]
+    assert trend(filled, "rest_mb", warm_up=60).change == 0
     with pytest.raises(ValueError, match="are no trend"):
         trend(samples[:8], "rss_mb", warm_up=60)
