@@ -5,6 +5,8 @@ the ends captured for it, so several workers agree without talking to each other
 offsets are the shared truth. Only then are the ends of the next depth's repartition topics captured,
 because only then does nobody write to them any more. Those are log ends, never last stable offsets.
 
+What was committed for functions of ``for_each_batch`` must have been taken by them, too.
+
 With ``flush`` every task of a depth closes its windows once it has read to its end; the commit that
 does so carries a token in its offsets' text, and the depth is finished when every partition has it.
 """
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 
 from streamframe.core.ids import NO_OFFSET, Offset, TopicPartition
 from streamframe.engine import commands as cmd
-from streamframe.engine.positions import Bounds, Committed
+from streamframe.engine.positions import UNDELIVERED, Bounds, Committed
 from streamframe.engine.task import Task
 from streamframe.plan.topology import Topology
 
@@ -102,6 +104,9 @@ class BoundedRun:
 
     def _through(self, item: tuple[TopicPartition, Committed]) -> bool:
         tp, found = item
+        if UNDELIVERED in found.metadata:
+            # Its owner may have died between the commit and the function: the next one calls it.
+            return False
         if self.flush and not found.metadata.endswith(self.mark):
             return False
         position = found.offset if found.offset != NO_OFFSET else self.begins[tp]

@@ -14,7 +14,7 @@ from typing import Final
 
 from streamframe.core.ids import TaskId, TopicPartition
 from streamframe.engine import commands as cmd
-from streamframe.engine.positions import CommitRequest, Committed
+from streamframe.engine.positions import UNDELIVERED, CommitRequest, Committed
 from streamframe.engine.task import Task
 from streamframe.engine.versions import with_versions
 from streamframe.operators.program import SealedTask
@@ -82,7 +82,7 @@ class CommitCycle:
             tasks: Running tasks, in the order of their ids.
             now: Wall clock, microseconds.
             flush: Tasks that close all windows now.
-            marks: Text to add to the committed offsets of tasks.
+            marks: Text to add to the committed offsets of tasks, behind what says that batches are undelivered.
         """
         assert self.in_flight is None, "one commit at a time"
         self.sequence += 1
@@ -103,7 +103,7 @@ class CommitCycle:
                     changelog[names[store.name]] = store.records
                 # Should this commit fail, the task reads back what its offsets say.
                 task.versions[store.name] = store.seq
-            mark = marks.get(task.id, "")
+            mark = (UNDELIVERED if sealed.undelivered else "") + marks.get(task.id, "")
             for tp, position in task.positions.items():
                 if position >= 0:
                     text = with_versions(sealed.metadata.get(tp, ""), task.versions)

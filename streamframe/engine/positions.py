@@ -14,6 +14,9 @@ EARLIEST: Final = Offset(-2)
 LATEST: Final = Offset(-1)
 """Resume behind the last record."""
 
+UNDELIVERED: Final = "|undelivered"
+"""In the text of a committed offset: batches for functions were committed that nobody is known to have taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:

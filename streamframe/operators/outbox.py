@@ -85,6 +85,11 @@ class Outbox:
         """Whether there is something to commit or to deliver."""
         return bool(self._rows or self._delivered or self._waiting)
 
+    @property
+    def has_entries(self) -> bool:
+        """Whether the store, with the last seal, holds batches that the function is not known to have taken."""
+        return bool(self._keys_by_batch)
+
     def process(self, rows: Rows, turn: Turn) -> None:
         """Collect rows."""
         columns = {name: rows.columns[name] for name in self._node.input.schema.names}

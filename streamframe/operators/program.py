@@ -255,6 +255,7 @@ class Program:
             stores=tuple(sorted(stores, key=lambda store: store.name)),
             metadata={place: encode_stream_time(time) for place, time in self._clock.times.items()},
             deliveries=deliveries,
+            undelivered=any(outbox.has_entries for outbox in self._outboxes.values()),
             prints=[text for printer in self._printers.values() for text in printer.seal()],
             counts=dict(turn.counts),
             micros=laps.micros,

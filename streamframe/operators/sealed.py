@@ -71,6 +71,8 @@ class SealedTask:
         stores: Changes of the stores, in the order of their names; stores without changes are left out.
         metadata: Text to commit with the offset of each external input partition.
         deliveries: Calls to make after the commit, in order.
+        undelivered: Whether the stores hold batches that no function is known to have taken, those of ``deliveries``
+            and of commits before.
         prints: Texts to print after the commit.
         counts: What was counted.
         micros: Microseconds by step, when the program was given a stopwatch.
@@ -83,3 +85,4 @@ class SealedTask:
     prints: list[str]
     counts: dict[str, int]
     micros: dict[str, int] = field(default_factory=dict)
+    undelivered: bool = False

@@ -4,6 +4,7 @@ from streamframe.core.ids import NO_OFFSET
 from streamframe.engine import commands as cmd
 from streamframe.engine.bounded import BoundedRun, without_mark
 from streamframe.engine.ports import Bounds, Committed
+from streamframe.engine.positions import UNDELIVERED
 from tests.engine.worlds import IN0, IN1, offset, topology
 
 
@@ -45,6 +46,17 @@ def test_a_flushing_run_waits_for_the_mark_of_this_run() -> None:
     assert not run.finished
 
     run.progress_fetched({IN0: Committed(offset(5), "1:2" + run.mark), IN1: Committed(offset(3), run.mark)})
+
+    assert run.finished
+
+
+def test_a_run_waits_for_functions_that_have_not_taken_their_batches() -> None:
+    run = a_run(flush=True)
+    done = Committed(offset(3), run.mark)
+    run.progress_fetched({IN0: Committed(offset(5), "1:2|state:calls=4" + UNDELIVERED + run.mark), IN1: done})
+    assert not run.finished
+
+    run.progress_fetched({IN0: Committed(offset(5), "1:2|state:calls=5" + run.mark), IN1: done})
 
     assert run.finished
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamframe.core.errors import StoreIncompatible
-from streamframe.core.ids import TaskId
+from streamframe.core.ids import TaskId, TopicPartition
 from streamframe.plan.nodes import BatchSink, Node, Window
 from streamframe.plan.topology import StoreDeclaration, Topology
 from streamframe.state.changelog import POSITION_KEY
@@ -67,6 +67,16 @@ def test_a_batch_that_was_not_taken_is_delivered_again_with_the_same_id_and_rows
     assert outbox.tasks[TASK].program.dirty
     outbox.commit(TASK)
     assert taken(outbox) == first == [("alerts-0-1", [1, 2])]
+
+
+def test_a_commit_says_whether_batches_are_left_that_no_function_has_taken(outbox: Cluster) -> None:
+    program = outbox.tasks[TASK].program
+    outbox.send("clicks", rows(1), by="user")
+    outbox.read(TASK, TopicPartition("clicks", 0), 10)
+    assert program.seal(0).undelivered
+    assert program.seal(0).undelivered, "a later commit does not change that"
+    program.delivered("alerts", "alerts-0-1")
+    assert not program.seal(0).undelivered
 
 
 def test_a_batch_that_was_taken_is_deleted_by_the_next_commit_and_its_id_is_never_used_again(outbox: Cluster) -> None:

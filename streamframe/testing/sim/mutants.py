@@ -284,6 +284,10 @@ def _half_closed(_original: Any) -> Any:
     return close
 
 
+def _nothing_to_deliver(_original: Any) -> Any:
+    return property(lambda self: False)
+
+
 def _stable_only(original: Any) -> Any:
     def bounds(self: MemoryLog, partitions: Any, **_how: Any) -> Any:
         return original(self, partitions)
@@ -425,6 +429,12 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "a batch that was delivered is gone only if its tombstone was seen",
         "T-18",
         ((Outbox, "_delivered_through", _trusts_tombstones),),
+        program="batches",
+    ),
+    "undelivered-forgotten": Mutant(
+        "a bounded run ends with batches that were committed and that no function has taken",
+        "T-07",
+        ((Outbox, "has_entries", _nothing_to_deliver),),
         program="batches",
     ),
     "senders-forgotten": Mutant(
