@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from streamframe.app.observing import ProgramTelemetry, observed
-from streamframe.app.places import state_root
+from streamframe.app.places import installation, state_root
 from streamframe.app.preparing import prepare
 from streamframe.core.errors import StreamFrameError
 from streamframe.core.settings import Settings
@@ -75,7 +74,7 @@ def open_worker(
         StateDirectory(root, topology.application) as stores,
         observed(topology, settings, telemetry, stores, port=port) as watched,
     ):
-        name = f"{topology.application}-{settings.kafka.instance or socket.gethostname()}-{place.number}"
+        name = f"{topology.application}-{installation(settings.kafka.instance, root)}-{place.number}"
         # The consumer is made before the driver that answers its callbacks; they come later, from inside poll.
         drivers: list[Driver] = []
         log = KafkaLog(

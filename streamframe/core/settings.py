@@ -29,7 +29,8 @@ class KafkaSettings:
         consumer: Further properties for consumers only.
         producer: Further properties for producers only.
         group_protocol: ``consumer`` (KIP-848), ``classic``, or ``auto``: the newest the broker has.
-        instance: Name of this installation in member and transactional ids; default: the host name.
+        instance: Name of this installation in member and transactional ids; default: the host name and a hash
+            of the path of the state directory.
         static_membership: Keep the assignment over a restart (``group.instance.id``).
         session_timeout_ms: How long a silent member keeps its partitions (classic protocol only).
         transaction_timeout_ms: After this long an unfinished transaction is aborted by the broker.
