@@ -233,9 +233,11 @@ unsafe extern "C" fn on_acknowledgement(handle: *mut c_void, message: *mut RawMe
             let message = unsafe { &*message };
             let mut watched = watched();
             let fates = watched.get_mut(&handle.addr())?;
-            // SAFETY: a message of a producer has a topic, which lives longer; the text is copied.
-            let topic = unsafe { text_at((api.topic_name)(message.topic)) };
-            let fate = fates.iter_mut().find(|fate| fate.partition == message.partition && fate.topic == topic)?;
+            // Results are acknowledged as well while a changelog is watched, many for each of its records.
+            // SAFETY: a message of a producer has a topic with a name; both live longer than this call.
+            let topic = unsafe { CStr::from_ptr((api.topic_name)(message.topic)) }.to_bytes();
+            let fate =
+                fates.iter_mut().find(|fate| fate.partition == message.partition && fate.topic.as_bytes() == topic)?;
             fate.offset = message.offset;
             if fate.code == 0 {
                 fate.code = message.err;
@@ -377,16 +379,27 @@ impl<'m> Message<'m> {
     }
 }
 
-/// Write one element of a buffer of Python; it must be there and writable.
+/// Write one element of a buffer of Python; see `store_all`.
+pub(crate) fn store<T: Element>(py: Python<'_>, buffer: &mut PyBuffer<T>, at: usize, value: T) -> PyResult<()> {
+    store_all(py, buffer, at, &[value])
+}
+
+/// Write elements of a buffer of Python, from one on; they must be there and writable.
 ///
 /// It takes the buffer for itself, so that no slice that `elements` has lent of it is alive.
-pub(crate) fn store<T: Element>(_py: Python<'_>, buffer: &mut PyBuffer<T>, at: usize, value: T) -> PyResult<()> {
-    if buffer.readonly() || !buffer.is_c_contiguous() || at >= buffer.item_count() {
-        return Err(PyIndexError::new_err("not an element that can be written"));
+pub(crate) fn store_all<T: Element>(
+    _py: Python<'_>,
+    buffer: &mut PyBuffer<T>,
+    at: usize,
+    values: &[T],
+) -> PyResult<()> {
+    let there = buffer.item_count().checked_sub(at).is_some_and(|room| room >= values.len());
+    if buffer.readonly() || !buffer.is_c_contiguous() || !there {
+        return Err(PyIndexError::new_err("not elements that can be written"));
     }
     // SAFETY: within the memory that `PyBuffer` keeps where it is, of a checked type and writable; the interpreter is
-    // held, and nobody here reads meanwhile.
-    unsafe { buffer.buf_ptr().cast::<T>().add(at).write(value) };
+    // held, nobody here reads meanwhile, and `values` is memory of ours: no slice of a buffer outlives its reader.
+    unsafe { values.as_ptr().copy_to(buffer.buf_ptr().cast::<T>().add(at), values.len()) };
     Ok(())
 }
 

@@ -96,13 +96,48 @@ impl<'b> Column<'b> {
             Values::Text(bounds, data) => write_text(&data[bounds[row] as usize..bounds[row + 1] as usize], out),
             Values::Ints(values) => out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes()),
             Values::Unsigned(values) => out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes()),
-            Values::Floats(values) if values[row].is_finite() => {
-                out.extend_from_slice(ryu::Buffer::new().format_finite(values[row]).as_bytes());
-            }
+            Values::Floats(values) if values[row].is_finite() => write_float(values[row], out),
             Values::Floats(_) => out.extend_from_slice(b"null"),
             Values::Bools(values) => out.extend_from_slice(if values[row] == 0 { b"false" } else { b"true" }),
         }
     }
+}
+
+/// Decimals that most amounts and measurements do with, and their power of ten.
+const DECIMALS: usize = 4;
+const SCALE: f64 = 1e4;
+
+/// Below it, numbers of that many decimals have at most 15 digits, and no two of them are the same float.
+const SCALED_MAX: f64 = 1e15;
+
+/// Write the shortest digits that lead back to the float.
+#[inline]
+fn write_float(value: f64, out: &mut Vec<u8>) {
+    let scaled = (value.abs() * SCALE).round();
+    // Both sides of the quotient are exact, so it is rounded once, as reading the digits rounds once: if it is the value,
+    // the digits are those of the value, and with at most 15 of them there are no shorter ones.
+    if scaled == 0.0 || scaled >= SCALED_MAX || scaled / SCALE != value.abs() {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        return;
+    }
+    let scaled = scaled as u64;
+    let (whole, mut rest) = (scaled / 10_000, scaled % 10_000);
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+    let mut decimals = [b'0'; DECIMALS + 1];
+    decimals[0] = b'.';
+    let mut used = 1;
+    for place in (1..=DECIMALS).rev() {
+        let digit = (rest % 10) as u8;
+        rest /= 10;
+        decimals[place] += digit;
+        if digit != 0 && used == 1 {
+            used = place;
+        }
+    }
+    out.extend_from_slice(&decimals[..=used]);
 }
 
 /// Whether JSON shows the text as it is, eight bytes at a time: without quotes, backslashes and control characters.
@@ -203,6 +238,24 @@ impl JsonWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn floats_have_their_shortest_digits() {
+        let mut values = vec![0.0, -0.0, 0.1, 0.0001, 0.00011, 1e-5, 0.3, 1.0 / 3.0, 0.1 + 0.2, 123.45, -99.99, 1e11];
+        values.extend([99_999_999_999.75, 1e15, 1e16, 1e17, 1e22, 5e-324, f64::MAX, 9_007_199_254_740_993.0]);
+        let mut state = 1_u64;
+        for step in 0..200_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let whole = (state >> (11 + step % 50)) as f64;
+            values.extend([whole, whole / 100.0, -whole / 1_000.0, whole / 1e4, whole / 1e4 + 1e-9, whole / 1e5]);
+            values.push(f64::from_bits(state));
+        }
+        for value in values.into_iter().filter(|value| value.is_finite()) {
+            let mut out = Vec::new();
+            write_float(value, &mut out);
+            assert_eq!(std::str::from_utf8(&out), Ok(ryu::Buffer::new().format_finite(value)));
+        }
+    }
 
     #[test]
     fn text_is_escaped() {

@@ -5,13 +5,15 @@
 //! `state/word_rows.py`, which is where they are explained. Whatever is rare (long keys, two keys of one hash) is left.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::hint::black_box;
 
 use pyo3::buffer::{Element, PyBuffer};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::boundary::{elements, store};
+use crate::boundary::{elements, store, store_all};
 use crate::columns::pack_i64;
 use crate::guarded;
 
@@ -26,6 +28,30 @@ const AGAIN: u64 = 0xD6E8_FEB8_6659_FD93;
 
 /// No code leads to the row's key: it is unknown.
 const UNKNOWN: i64 = -1;
+
+/// Rows whose places are read ahead: few enough for the first-level cache.
+const AHEAD: usize = 128;
+
+/// Of codes, which are hashes already.
+#[derive(Default)]
+struct CodeHasher(u64);
+
+impl Hasher for CodeHasher {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only codes are hashed");
+    }
+
+    fn write_u64(&mut self, code: u64) {
+        self.0 = mixed(code);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// From the code of a new key to its number.
+type Numbers = HashMap<u64, usize, BuildHasherDefault<CodeHasher>>;
 
 /// A key column of a batch.
 enum Part {
@@ -134,10 +160,14 @@ fn is_at(arena: &[u64], at: usize, parts: &[Part], masked: bool, row: usize) -> 
         })
 }
 
+fn mixed(code: u64) -> u64 {
+    let half = code.wrapping_mul(MULTIPLY);
+    (half ^ (half >> 32)).wrapping_mul(AGAIN)
+}
+
 /// Where a code is looked for first.
 fn home(code: u64, shift: u32) -> usize {
-    let mixed = code.wrapping_mul(MULTIPLY);
-    ((mixed ^ (mixed >> 32)).wrapping_mul(AGAIN) >> shift) as usize
+    (mixed(code) >> shift) as usize
 }
 
 /// Open addressing as in `slot_index.py`.
@@ -148,6 +178,22 @@ struct Index<'b> {
 }
 
 impl Index<'_> {
+    /// Bring what the codes lead to into the cache. Of a large table each step of a lookup is a miss, and the next step
+    /// waits for it; the same step of many rows waits once.
+    fn read_ahead(&self, codes: &[u64], arena: &[u64], starts: &[i64]) {
+        let mut slots = [0_usize; AHEAD];
+        for (slot, code) in slots.iter_mut().zip(codes) {
+            *slot = self.table[home(*code, self.shift)].max(0) as usize;
+        }
+        let mut seen = 0;
+        for slot in &slots[..codes.len()] {
+            seen ^= self.codes.get(*slot).copied().unwrap_or_default();
+            let start = starts.get(*slot).copied().unwrap_or_default();
+            seen ^= arena.get(start as usize).copied().unwrap_or_default() as i64;
+        }
+        black_box(seen);
+    }
+
     fn slot(&self, code: u64) -> i64 {
         let mut place = home(code, self.shift);
         let mask = self.table.len() - 1;
@@ -222,9 +268,23 @@ impl KeyBatch {
         state ^ (state >> 29)
     }
 
-    /// The key of a row in the form of the arena.
+    /// How many words the key of a row has in the arena.
+    fn size(&self, row: usize) -> usize {
+        let texts = self.parts.iter().map(|part| match part {
+            Part::Words { .. } => 0,
+            Part::Text { bounds, nulls, .. } => Part::text(bounds, nulls.as_ref(), row).1.div_ceil(8),
+        });
+        usize::from(self.masked) + self.parts.len() + texts.sum::<usize>()
+    }
+
     fn words(&self, row: usize) -> Vec<u64> {
-        let mut words = Vec::new();
+        let mut words = Vec::with_capacity(self.size(row));
+        self.append_words(row, &mut words);
+        words
+    }
+
+    /// Append the key of a row in the form of the arena.
+    fn append_words(&self, row: usize, words: &mut Vec<u64>) {
         if self.masked {
             words.push(mask_of(&self.parts, row));
         }
@@ -235,7 +295,6 @@ impl KeyBatch {
                 words.extend(words_of(data, start, length));
             }
         }
-        words
     }
 }
 
@@ -277,14 +336,17 @@ impl KeyBatch {
                 return Err(PyValueError::new_err("no table"));
             }
             let count = index.codes.len() as i64;
-            let mut known: HashMap<u64, usize> = HashMap::new();
+            if (0..self.rows).any(|row| self.parts.iter().any(|part| part.is_long(row))) {
+                return Ok(None);
+            }
+            let sought: Vec<u64> = (0..self.rows).map(|row| self.code(row)).collect();
+            let mut known = Numbers::default();
             let mut slots = Vec::with_capacity(self.rows);
             let (mut new, mut size) = (Vec::new(), 0);
-            for row in 0..self.rows {
-                if self.parts.iter().any(|part| part.is_long(row)) {
-                    return Ok(None);
+            for (row, code) in sought.iter().copied().enumerate() {
+                if row % AHEAD == 0 {
+                    index.read_ahead(&sought[row..self.rows.min(row + AHEAD)], arena, starts);
                 }
-                let code = self.code(row);
                 let slot = index.slot(code);
                 if slot != UNKNOWN {
                     if !is_at(arena, starts[slot as usize] as usize, &self.parts, self.masked, row) {
@@ -296,7 +358,7 @@ impl KeyBatch {
                 let number = *known.entry(code).or_insert(new.len());
                 if number == new.len() {
                     new.push((row, code));
-                    size += self.words(row).len();
+                    size += self.size(row);
                 } else if self.words(new[number].0) != self.words(row) {
                     return Ok(None);
                 }
@@ -325,26 +387,60 @@ impl KeyBatch {
                 |has: usize| if has >= count + self.new.len() { Ok(()) } else { Err(PyValueError::new_err("no room")) };
             roomy(codes.item_count())?;
             roomy(starts.item_count())?;
-            let shifted = |code: u64| home(code, shift);
-            let mut place = end;
-            for (number, (row, code)) in self.new.iter().enumerate() {
-                let slot = count + number;
-                store(py, &mut codes, slot, *code as i64)?;
-                store(py, &mut starts, slot, place as i64)?;
-                for word in self.words(*row) {
-                    store(py, &mut arena, place, word)?;
-                    place += 1;
-                }
+            let (mut words, mut places) = (Vec::new(), Vec::with_capacity(self.new.len()));
+            for (row, _) in &self.new {
+                places.push((end + words.len()) as i64);
+                self.append_words(*row, &mut words);
+            }
+            let added: Vec<i64> = self.new.iter().map(|(_, code)| *code as i64).collect();
+            store_all(py, &mut codes, count, &added)?;
+            store_all(py, &mut starts, count, &places)?;
+            store_all(py, &mut arena, end, &words)?;
+            for (number, (_, code)) in self.new.iter().enumerate() {
                 let slots = cells(py, &table)?;
                 let mask = slots.len() - 1;
-                let first = shifted(*code) & mask;
+                let first = home(*code, shift) & mask;
                 let free = (0..slots.len()).map(|step| (first + step) & mask).find(|place| slots[*place] < 0);
                 let free = free.ok_or_else(|| PyValueError::new_err("the table is full"))?;
-                store(py, &mut table, free, slot as i32)?;
+                store(py, &mut table, free, (count + number) as i32)?;
             }
             Ok(())
         })
     }
+}
+
+/// Gather texts of an arena: those of `lengths` bytes that begin at the words `starts`, one behind the other.
+#[pyfunction]
+pub(crate) fn gather_texts<'py>(
+    py: Python<'py>,
+    arena: PyBuffer<u64>,
+    starts: PyBuffer<i64>,
+    lengths: PyBuffer<i64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    guarded(|| {
+        let (arena, starts, lengths) = (cells(py, &arena)?, cells(py, &starts)?, cells(py, &lengths)?);
+        let outside = || PyIndexError::new_err("a text that is not in the arena");
+        let mut size = 0;
+        for length in lengths {
+            size += usize::try_from(*length).map_err(|_| outside())?;
+        }
+        if starts.len() != lengths.len() || size > 8 * arena.len().saturating_mul(lengths.len()) {
+            return Err(outside());
+        }
+        PyBytes::new_with(py, size, |mut text| {
+            for (start, length) in starts.iter().zip(lengths) {
+                let length = *length as usize;
+                let words = usize::try_from(*start).ok().and_then(|start| arena.get(start..)).ok_or_else(outside)?;
+                let words = words.get(..length.div_ceil(8)).ok_or_else(outside)?;
+                let (place, rest) = text.split_at_mut(length);
+                for (bytes, word) in place.chunks_mut(8).zip(words) {
+                    bytes.copy_from_slice(&word.to_le_bytes()[..bytes.len()]);
+                }
+                text = rest;
+            }
+            Ok(())
+        })
+    })
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use pyo3::prelude::*;
 create_exception!(streamframe_native, NativeError, PyRuntimeError, "A defect of the native data path.");
 
 /// Version of what the Python side may call; it refuses to use another one.
-const INTERFACE: u32 = 2;
+const INTERFACE: u32 = 3;
 
 /// Run `work`; a panic becomes an ordinary Python exception instead of PyO3's, which no `except Exception` sees.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
@@ -60,6 +60,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(log::announce_client, module)?)?;
     module.add_function(wrap_pyfunction!(log::take_client, module)?)?;
     module.add_class::<key_lookup::KeyBatch>()?;
+    module.add_function(wrap_pyfunction!(key_lookup::gather_texts, module)?)?;
     module.add_function(wrap_pyfunction!(panic_on_purpose, module)?)?;
     Ok(())
 }

@@ -24,6 +24,17 @@ impl Bytes {
         Self { data: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows), present: Vec::new() }
     }
 
+    /// Entries that are all there and are all of `data`, one behind the other; `None` when they are not.
+    fn of_whole(data: &mut Vec<u8>, bounds: &[i64]) -> Option<Self> {
+        let size = i64::try_from(data.len()).ok()?;
+        let ascending = bounds.windows(2).all(|pair| pair[0] <= pair[1]);
+        if bounds.first() != Some(&0) || bounds.last() != Some(&size) || !ascending {
+            return None;
+        }
+        let ends = bounds[1..].iter().map(|end| *end as usize).collect();
+        Some(Self { data: std::mem::take(data), ends, present: Vec::new() })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -147,11 +158,14 @@ impl Payloads {
         valid: Option<PyBuffer<u8>>,
     ) -> PyResult<Self> {
         guarded(|| {
-            let (bounds, data) = (bounds.to_vec(py)?, data.to_vec(py)?);
+            let (bounds, mut data) = (bounds.to_vec(py)?, data.to_vec(py)?);
             let valid = valid.map(|buffer| buffer.to_vec(py)).transpose()?;
             let rows = bounds.len().saturating_sub(1);
             if valid.as_ref().is_some_and(|valid| valid.len() != rows) {
                 return Err(PyValueError::new_err("columns of different lengths"));
+            }
+            if let Some(payloads) = valid.is_none().then(|| Bytes::of_whole(&mut data, &bounds)).flatten() {
+                return Ok(Self(Arc::new(payloads)));
             }
             let mut payloads = Bytes::with_capacity(rows, data.len());
             for (row, pair) in bounds.windows(2).enumerate() {
@@ -220,6 +234,18 @@ mod tests {
             assert_eq!(bytes.get(row), entry);
         }
         assert_eq!((bytes.len(), bytes.nbytes()), (5, 4));
+    }
+
+    #[test]
+    fn entries_that_are_the_whole_data_need_no_copy() {
+        let whole = Bytes::of_whole(&mut b"abc".to_vec(), &[0, 1, 1, 3]).expect("the whole data");
+        assert_eq!(
+            (whole.get(0), whole.get(1), whole.get(2)),
+            (Some(b"a".as_slice()), Some(&[][..]), Some(&b"bc"[..]))
+        );
+        for bounds in [&[0, 1][..], &[1, 3], &[0, 2, 1, 3], &[0, 4], &[]] {
+            assert!(Bytes::of_whole(&mut b"abc".to_vec(), bounds).is_none(), "{bounds:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-INTERFACE: Final = 2
+INTERFACE: Final = 3
 """What we call; another number means another version of the native distribution."""
 
 native: Any = None

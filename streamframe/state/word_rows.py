@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streamframe.core.acceleration import native
 from streamframe.state.key_words import (
     LONG_BYTES,
     Bools,
@@ -218,6 +219,8 @@ class WordRows:
 
     def _bytes(self, starts: Int64s, lengths: Int64s) -> npt.NDArray[np.uint8]:
         """Gather the text bytes that begin at the words ``starts``."""
+        if native is not None:
+            return np.frombuffer(native.gather_texts(self._arena, starts, lengths), np.uint8)
         total, longest = int(lengths.sum()), int(lengths.max(initial=0))
         width = (longest + 7) >> 3
         if len(starts) * width <= total // 4 + 64:  # nearly even: gather words, cut the padding off
@@ -225,6 +228,8 @@ class WordRows:
             for position in range(width):
                 words[:, position] = self._arena.take(starts + position, mode="clip")
             padded = words.view(np.uint8).reshape(len(starts), width * 8)
+            if total == longest * len(starts):  # all of one length
+                return np.ascontiguousarray(padded[:, :longest]).reshape(-1)
             return padded[np.arange(width * 8) < lengths[:, None]]
         offsets = np.cumsum(lengths) - lengths
         at = np.repeat(starts * 8 - offsets, lengths)

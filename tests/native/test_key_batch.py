@@ -1,8 +1,11 @@
 """Keys get the same slots, in the same order, with the same words, whichever path looks them up."""
 
+import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamframe_native import gather_texts
 
 from streamframe.state.key_table import KeyTable
 
@@ -59,3 +62,22 @@ def test_a_table_grows_through_many_batches():
         ]
         assert (fast.find_or_insert(batch) == slow.find_or_insert(batch)).all()
     assert len(fast) == len(slow)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=30), st.randoms())
+def test_texts_are_gathered_in_any_order(texts, random):
+    starts, words = [], b""
+    for text in texts:
+        starts.append(len(words) // 8)
+        words += text + bytes(-len(text) % 8)
+    arena = np.frombuffer(words, "<u8").astype(np.uint64)
+    order = random.choices(range(len(texts)), k=2 * len(texts)) if texts else []
+    chosen = np.array([starts[row] for row in order], np.int64)
+    lengths = np.array([len(texts[row]) for row in order], np.int64)
+    assert gather_texts(arena, chosen, lengths) == b"".join(texts[row] for row in order)
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 17), (1, 9), (2, 1), (-1, 1), (0, -1), (3, 0)])
+def test_no_text_is_gathered_from_outside_the_arena(start, length):
+    with pytest.raises(IndexError):
+        gather_texts(np.zeros(2, np.uint64), np.array([start]), np.array([length]))
