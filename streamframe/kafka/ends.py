@@ -40,7 +40,7 @@ class EndWatch:
 
     def look(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
         """Return the ends that are known of these partitions, and ask anew when the last answers are in."""
-        wanted = sorted(partitions)
+        wanted = set(partitions)
         if self._answers and all(answer.done() for answer in self._answers.values()):
             for partition, answer in self._answers.items():
                 # No answer is no end; the next question is already due.
@@ -49,6 +49,6 @@ class EndWatch:
             self._answers = {}
         if wanted and not self._answers and self._now() - self._asked_at >= ASK_SECONDS:
             self._asked_at = self._now()
-            self._answers = self._ask(wanted)
-        self._ends = {partition: end for partition, end in self._ends.items() if partition in set(wanted)}
+            self._answers = self._ask(sorted(wanted))
+        self._ends = {partition: end for partition, end in self._ends.items() if partition in wanted}
         return self._ends
