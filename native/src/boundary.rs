@@ -496,7 +496,10 @@ impl Client {
     }
 
     /// Give a partition's queue back, before the partition is unassigned.
+    ///
+    /// What was fetched is thrown away: in a queue that nobody reads it would stay for as long as the client lives.
     pub(crate) fn drop_partition(&self, number: usize) {
+        let _ = self.consume(number, DROPPED_MAX, usize::MAX, |_| {});
         let Ok((api, mut held)) = self.open() else {
             return;
         };
@@ -667,6 +670,9 @@ const FIRST_MEAN: usize = 32 << 10;
 
 /// Records taken by one call: more at once fall out of the cache before they are copied.
 const CHUNK: usize = 512;
+
+/// Records thrown away with a queue, for the case that they come as fast as they go.
+const DROPPED_MAX: usize = 1 << 20;
 
 const UNKNOWN_TOPIC: i32 = -188;
 const MSG_F_COPY: c_int = 2;

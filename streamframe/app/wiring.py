@@ -20,6 +20,8 @@ from streamframe.core.time import MICROS_PER_SECOND
 from streamframe.core.user_metrics import UserMetrics
 from streamframe.engine.ports import Telemetry
 from streamframe.engine.worker import Worker, WorkerSpec
+from streamframe.kafka.admin import TopicAdmin
+from streamframe.kafka.client_log import ClientLog
 from streamframe.kafka.log import KafkaLog, LogOptions
 from streamframe.operators.program import Program
 from streamframe.plan.topology import Topology
@@ -75,16 +77,19 @@ def open_worker(
         observed(topology, settings, telemetry, stores, port=port) as watched,
     ):
         name = f"{topology.application}-{installation(settings.kafka.instance, root)}-{place.number}"
+        logger = logging.getLogger("streamframe.kafka")
+        admin = TopicAdmin(settings.kafka, ClientLog(logger), client_id=f"{name}-admin")
+        admin.connect()
+        sizes = prepare(topology, settings.kafka, admin).sizes
         # The consumer is made before the driver that answers its callbacks; they come later, from inside poll.
         drivers: list[Driver] = []
         log = KafkaLog(
-            _log_options(topology, settings, name),
+            _log_options(topology, settings, name, sum(sizes.partition_counts.values())),
             barrier=lambda event: drivers[0].barrier(event),
             watchdog=watchdog,
-            logger=logging.getLogger("streamframe.kafka"),
+            logger=logger,
+            admin=admin,
         )
-        log.admin.connect()
-        sizes = prepare(topology, settings.kafka, log.admin).sizes
         spec = WorkerSpec(
             name=name,
             topology=topology,
@@ -118,7 +123,7 @@ def open_worker(
             watchdog.close()
 
 
-def _log_options(topology: Topology, settings: Settings, name: str) -> LogOptions:
+def _log_options(topology: Topology, settings: Settings, name: str, partitions: int) -> LogOptions:
     return LogOptions(
         group=topology.application,
         member=name,
@@ -126,6 +131,7 @@ def _log_options(topology: Topology, settings: Settings, name: str) -> LogOption
         kafka=settings.kafka,
         limits=settings.limits,
         guarantee=settings.commit.guarantee,
+        partitions=partitions,
         headers=topology.reads_headers,
         statistics=settings.telemetry.metrics == "debug",
     )

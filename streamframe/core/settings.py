@@ -89,7 +89,8 @@ class Limits:
         poll_records_max: Records taken from the consumer at once; larger batches are cheaper per
             row, smaller ones fairer and easier on the cache.
         poll_wait: Microseconds that an idle worker waits for records.
-        prefetch_kib: KiB of records that the consumer may hold ready: back-pressure by bytes.
+        prefetch_kib: KiB of records that the consumer may hold ready: back-pressure by bytes. On the native path for
+            each partition, with more than four a share of four times that, at least 512.
         output_queue_kib: KiB of output that may wait for the broker before processing waits. A commit waits for all of
             it, so this bounds how long it stalls the loop, too.
         restore_records_max: Changelog records applied between two looks at the inputs.

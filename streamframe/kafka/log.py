@@ -43,7 +43,7 @@ from streamframe.kafka.client_log import ClientErrors, ClientLog
 from streamframe.kafka.client_stats import INTERVAL_MS, ClientStats
 from streamframe.kafka.consumer import InputConsumer
 from streamframe.kafka.ends import EndWatch
-from streamframe.kafka.native_client import make_client, native_of
+from streamframe.kafka.native_client import is_available, make_client, native_of
 from streamframe.kafka.producers import AtLeastOnceProducer, How, RecordProducer, TransactionalProducer
 from streamframe.kafka.rebalance import Barrier
 from streamframe.kafka.restore import RestoreConsumer
@@ -65,6 +65,7 @@ class LogOptions:
         kafka: Connection and group.
         limits: Bounds.
         guarantee: ``exactly_once`` or ``at_least_once``.
+        partitions: Partitions of all input topics: as many this worker may get.
         headers: Somebody may ask for the headers of input records.
         statistics: Let the clients say every few seconds how they are.
     """
@@ -75,6 +76,7 @@ class LogOptions:
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
     limits: Limits = field(default_factory=Limits)
     guarantee: Guarantee = "exactly_once"
+    partitions: int = 1
     headers: bool = True
     statistics: bool = False
 
@@ -89,12 +91,21 @@ class KafkaLog:
             and ``close``.
         watchdog: Is told of calls that may not come back.
         logger: Takes the client's log lines.
+        admin: Administrative client, when there is one already; it is closed with the log.
 
     Raises:
         ConfigError: The client refuses a property.
     """
 
-    def __init__(self, options: LogOptions, *, barrier: Barrier, watchdog: Watchdog, logger: logging.Logger) -> None:
+    def __init__(
+        self,
+        options: LogOptions,
+        *,
+        barrier: Barrier,
+        watchdog: Watchdog,
+        logger: logging.Logger,
+        admin: TopicAdmin | None = None,
+    ) -> None:
         self._options = options
         self._watchdog = watchdog
         self._timeout = options.kafka.request_timeout_ms / 1000
@@ -102,7 +113,7 @@ class KafkaLog:
         self._log = ClientLog(logger)
         self._errors = ClientErrors()
         self._stats = ClientStats()
-        self._admin = TopicAdmin(options.kafka, self._log, client_id=f"{options.member}-admin")
+        self._admin = admin or TopicAdmin(options.kafka, self._log, client_id=f"{options.member}-admin")
         self._ends = EndWatch(self._admin.ask_ends)
         self._consumer = InputConsumer(
             self._make_consumer,
@@ -114,11 +125,6 @@ class KafkaLog:
         )
         self._restore = RestoreConsumer(self._make_restore_consumer, self._log)
         self._producer = self._make_record_producer()
-
-    @property
-    def admin(self) -> TopicAdmin:
-        """The administrative client, for what is done before the group is joined."""
-        return self._admin
 
     @property
     def protocol(self) -> str:
@@ -248,6 +254,7 @@ class KafkaLog:
             group=self._options.group,
             member=self._options.member,
             protocol="consumer" if protocol == "consumer" else "classic",
+            queues=self._options.partitions if is_available() else 1,
         )
         assignors = str(properties.get("partition.assignment.strategy", ""))
         client = self._new(Consumer, properties, "consumer")

@@ -113,7 +113,7 @@ class PartitionQueues:
             self._partition_by_number[number] = partition
 
     def drop(self, partitions: Iterable[TopicPartition]) -> None:
-        """Give back the queues of partitions that are about to be taken away."""
+        """Give back the queues of partitions that are about to be taken away; what they hold is thrown away."""
         for partition in partitions:
             number = self._number_by_partition.pop(partition, None)
             if number is not None:

@@ -58,3 +58,14 @@ def test_properties_of_the_classic_protocol_choose_it():
 def test_secrets_are_masked():
     shown = masked({"sasl.password": "a", "ssl.key.password": "b", "sasl.username": "c", "client.id": "d"})
     assert shown == {"sasl.password": "***", "ssl.key.password": "***", "sasl.username": "***", "client.id": "d"}
+
+
+def test_many_queues_share_what_is_fetched_ahead():
+    def fetching(queues: int) -> tuple[int, int, int]:
+        made = input_properties(KafkaSettings(), Limits(), group="g", member="m", protocol="consumer", queues=queues)
+        names = ("queued.min.messages", "queued.max.messages.kbytes", "fetch.message.max.bytes")
+        return tuple(int(made[name]) for name in names)  # type: ignore[return-value]
+
+    assert fetching(1) == fetching(4) == (20_000, 4_096, 262_144)
+    assert fetching(16) == (5_000, 1_024, 65_536)
+    assert fetching(1_000) == (5_000, 512, 65_536)

@@ -171,6 +171,16 @@ def test_a_partition_that_does_not_flow_keeps_its_records(producer, consumer):
     assert queues.drain([PLACES[1]], 10) == []
 
 
+def test_what_was_fetched_of_a_partition_that_is_taken_away_is_thrown_away(producer, consumer):
+    producer.write(OutputBatch(topic="t", values=[b"x"] * 100, partitions=0))
+    producer.flush()
+    queues = assigned(consumer)
+    queues.wait(20)
+    queues.drop([PLACES[0]])
+    queues.take([PLACES[0]])
+    assert [each.batch for each in queues.drain([PLACES[0]], 1_000) if each.batch is not None] == []
+
+
 def test_a_client_that_is_closed_has_no_native_side_left(mocked):
     client = make_client(Consumer, {"bootstrap.servers": mocked.bootstrap, "group.id": "h"})
     queues = assigned(client)
