@@ -136,7 +136,8 @@ class PartitionQueues:
             flowing: The partitions.
             records_max: Most records taken.
         """
-        numbers = sorted(self._number_by_partition[each] for each in flowing if each in self._number_by_partition)
+        found_numbers = map(self._number_by_partition.get, flowing)
+        numbers = sorted(number for number in found_numbers if number is not None)
         # Begin where the last turn ended, or the first partition would keep the others waiting.
         start = next((place for place, number in enumerate(numbers) if number >= self._next), 0)
         found, self._left = self._handle.drain(numbers[start:] + numbers[:start], records_max, BYTES_MAX)
