@@ -194,6 +194,7 @@ class StateDirectory:
 
     def _closed(self, task: TaskId, lock: int) -> None:
         del self._open[task]
+        self._resources.forget_cached()
         os.close(lock)
 
     def _lock(self, task: TaskId) -> int:
