@@ -23,6 +23,11 @@ STEP: Final = "head"
 RECORDS_PER_ROW: Final = 50
 """Records read at most per row asked for: filters may drop most of them."""
 
+_LOGGER: Final = logging.getLogger("streamframe.kafka.head")
+# Who calls this in a notebook has no logging set up; Python would write the client's lines to stderr then, although the
+# error that is raised says the same. With logging set up, they go where everything goes.
+_LOGGER.addHandler(logging.NullHandler())
+
 
 def read_head(application: str, settings: Settings, node: Node, count: int) -> pd.DataFrame:
     """Return the first rows that leave ``node``, as they come from the beginning of its topics.
@@ -41,7 +46,7 @@ def read_head(application: str, settings: Settings, node: Node, count: int) -> p
     frames: list[pd.DataFrame] = []
     sink = BatchSink(name=STEP, schema=node.schema, input=node, function=lambda frame, _batch_id: frames.append(frame))
     topology = compile_plan(Plan(application=application, sinks=(sink,)))
-    admin = TopicAdmin(settings.kafka, ClientLog(logging.getLogger("streamframe.kafka")))
+    admin = TopicAdmin(settings.kafka, ClientLog(_LOGGER))
     admin.connect()
     for source in topology.sources:
         facts = admin.describe([source.topic]).get(source.topic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,6 +13,7 @@ from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import KafkaSettings
 from streamframe.engine.ports import Bounds
 from streamframe.kafka.client_config import client_properties
+from streamframe.kafka.client_log import ClientLog
 from streamframe.kafka.codes import PARTITION_EOF
 from streamframe.kafka.consumed import ConsumedBatch
 from streamframe.kafka.errors import as_error
@@ -44,7 +46,9 @@ def read_first(
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
-        }
+        },
+        # Without a logger the client writes to stderr itself, beside whatever the caller prints.
+        logger=ClientLog(logging.getLogger("streamframe.kafka")),
     )
     try:
         consumer.assign([ClientPartition(place.topic, place.partition, int(bounds.begin))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ from streamframe.core.batch import Headers
 from streamframe.core.errors import Unavailable
 from streamframe.core.settings import KafkaSettings, Limits
 from streamframe.kafka.client_config import producer_properties
+from streamframe.kafka.client_log import ClientLog
 from streamframe.kafka.errors import as_error
 
 FLUSH_SECONDS: Final = 60.0
@@ -49,7 +51,10 @@ def write_back(settings: KafkaSettings, limits: Limits, records: Sequence[WholeR
         if error is not None:
             failures.append(KafkaException(error))
 
-    producer = Producer(producer_properties(settings, limits, transactional_id=None))
+    producer = Producer(
+        producer_properties(settings, limits, transactional_id=None),
+        logger=ClientLog(logging.getLogger("streamframe.kafka")),
+    )
     try:
         for record in records:
             producer.produce(
