@@ -6,8 +6,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamframe.core.metric_catalogue import METRIC_BY_NAME, METRICS
+from streamframe.engine.snapshot import PartitionSnapshot, TaskSnapshot
 from streamframe.observe.exposition import SupervisorCollector, WorkerCollector, page_of
-from tests.observe.fleets import IDENTITY, fleet, snapshot
+from tests.observe.fleets import IDENTITY, NOW, fleet, snapshot
 
 
 def page(seen=None) -> str:
@@ -120,3 +121,20 @@ def test_metrics_of_the_program_are_exposed_with_the_application():
     assert 'streamframe_user_order_euro_bucket{application="shop",le="10.0"} 1.0' in text
     assert 'streamframe_user_order_euro_bucket{application="shop",le="+Inf"} 3.0' in text
     assert 'streamframe_user_order_euro_sum{application="shop"} 30.0' in text
+
+
+@pytest.mark.parametrize("partitions", [24, 240])
+def test_a_partition_costs_three_series_of_its_own_and_nothing_else(partitions):
+    """The budget of docs/metrics.md: what grows with partitions is known, everything else stays."""
+
+    def series(count: int) -> int:
+        read = PartitionSnapshot(
+            topic="clicks", partition=0, task="0_0", running=True, lag=1, record_time=NOW, stream_time=NOW
+        )
+        tasks = tuple(TaskSnapshot(task=f"0_{number}", state="running", watermark=NOW) for number in range(count))
+        places = tuple(replace(read, partition=number, task=f"0_{number}") for number in range(count))
+        families = text_string_to_metric_families(page(snapshot(tasks=tasks, partitions=places, stores=())))
+        return sum(len(family.samples) for family in families)
+
+    assert series(partitions) - series(1) == 3 * (partitions - 1)
+    assert series(24) < 400

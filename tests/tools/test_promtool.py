@@ -22,6 +22,14 @@ def test_promtool_finds_nothing_to_complain_about_in_the_metrics_of_a_worker():
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
+def test_promtool_counts_the_series_of_a_worker_and_complains_about_nothing():
+    checked = promtool("check", "metrics", "--extended", text=page_of(WorkerCollector(IDENTITY, snapshot))().decode())
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    rows = [line.split() for line in checked.stdout.splitlines()]
+    assert ["streamframe_worker_state", "7"] in [row[:2] for row in rows]
+
+
 def test_promtool_finds_nothing_to_complain_about_in_the_metrics_of_a_supervisor():
     checked = promtool("check", "metrics", text=page_of(SupervisorCollector(IDENTITY, fleet))().decode())
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
