@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -87,7 +88,9 @@ class AggregateState:
         self._presenter = Presenter(self.folding, lane)
         self._panes = self.folding.panes
         self._reader = None if self._panes is None else WindowReader(self._panes, self.folding, self.state)
-        self._leaving = Leaving(self._presenter, self._over)
+        # Not a method of ours: in a cycle with it, the tables of a task that went elsewhere would stay in memory until
+        # the collector looks at old objects, which is hardly ever.
+        self._leaving = Leaving(self._presenter, partial(_window, self._reader, self.state))
         self._touched: dict[BucketId, int] = {}
         # A changed row is written in a delta, and pages of as many rows go with it.
         self._row_bytes = 2 * sum(24 + 8 * len(table.columns) for table in spec.tables())
@@ -205,10 +208,6 @@ class AggregateState:
         if not self._leaving:
             self._forget_closed()
 
-    def _over(self, start: int) -> Groups:
-        assert self._reader is not None
-        return self._reader.groups(start, self.state.ids())
-
     def _leave(self, limit: int, turn: Turn) -> None:
         self._emit(self._leaving.take(limit), turn)
         self._forget_closed()
@@ -308,6 +307,11 @@ class AggregateState:
         if rows is not None:
             turn.count(ROWS_EMITTED, self.stage.node.name, len(rows))
             turn.emit(self.stage.index, rows)
+
+
+def _window(reader: WindowReader | None, state: BucketState, start: int) -> Groups:
+    assert reader is not None
+    return reader.groups(start, state.ids())
 
 
 def _by_bucket(partials: Partials) -> list[tuple[BucketId, Int64Array]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from streamframe.core.errors import StoreIncompatible
@@ -9,7 +11,8 @@ from streamframe.core.ids import TaskId, TopicPartition
 from streamframe.core.time import MIN_TIME
 from streamframe.operators.program import Program
 from streamframe.plan.nodes import Union, Window
-from tests.operators.harness import Cluster, aggregate, source, to_topic, topology
+from tests.operators.harness import Cluster, aggregate, late_rows, source, to_topic, topology
+from tests.operators.totals import run as totals_of
 
 MS = 1_000
 TASK = TaskId(0, 0)
@@ -80,3 +83,39 @@ def test_memory_is_given_back_after_a_commit() -> None:
     cluster.commit(TASK)
     assert program_of(cluster).nbytes < before // 10
     assert len(cluster.run(flush=True).rows("out")) == 5_000
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["by the key", "repartitioned"])
+@pytest.mark.parametrize("window", [TEN, HOP, None], ids=["tumbling", "hopping", "table"])
+@pytest.mark.parametrize("function", ["sum", "nunique", "first"])
+def test_nothing_of_a_program_that_is_gone_waits_for_the_collector(
+    function: str, window: Window | None, direct: bool
+) -> None:
+    """What a long life has made old is hardly ever looked at: state of tasks that went elsewhere stayed in memory."""
+    rows = [{"user": f"u{number}", "amount": number, "ts": number * MS} for number in range(40)]
+    cluster = totals_of(rows, {"total": ("amount", function)}, window, direct=direct)
+    assert left_of_programs(cluster) == set()
+
+
+def test_nothing_of_a_program_with_late_rows_waits_for_the_collector() -> None:
+    node = aggregate(source(), ["user"], {"n": ("amount", "size")}, TEN)
+    cluster = Cluster(topology(to_topic(node), to_topic(late_rows(node), "late")))
+    cluster.send("clicks", [{"user": "a", "ts": 100 * MS}, {"user": "a", "ts": 1}], by="user")
+    cluster.run()
+    assert left_of_programs(cluster) == set()
+
+
+def left_of_programs(cluster: Cluster) -> set[str]:
+    """Return the types of what only the collector would free when all tasks have begun anew."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for task in list(cluster.tasks):
+            cluster.crash(task)
+        gc.collect()
+        return {type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("streamframe.")}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
