@@ -9,6 +9,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
+from streamframe.core.errors import Unavailable
 from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import KafkaSettings
 from streamframe.engine.ports import Bounds
@@ -16,6 +17,7 @@ from streamframe.kafka.client_config import client_properties
 from streamframe.kafka.client_log import ClientLog
 from streamframe.kafka.codes import PARTITION_EOF
 from streamframe.kafka.consumed import ConsumedBatch
+from streamframe.kafka.deadline import Deadline
 from streamframe.kafka.errors import as_error
 
 SLICE: Final = 500
@@ -34,7 +36,7 @@ def read_first(
         records_max: Stop after so many records; ``None``: at the last stable offset.
 
     Raises:
-        Unavailable: The broker does not answer.
+        Unavailable: The broker does not answer, or no more, within ``request_timeout_ms``.
     """
     if bounds.end <= bounds.begin:
         return
@@ -54,11 +56,15 @@ def read_first(
         consumer.assign([ClientPartition(place.topic, place.partition, int(bounds.begin))])
         left = records_max
         ended = False
+        patience = Deadline(settings.request_timeout_ms / 1000)
         while not ended and (left is None or left > 0):
             records, ended = _slice(consumer, SLICE if left is None else min(SLICE, left), place)
             if left is not None:
                 left -= len(records)
+            if not records and not ended and patience.passed:
+                raise Unavailable("a partition cannot be read", hint="is the broker up?", partition=str(place))
             if records:
+                patience = Deadline(settings.request_timeout_ms / 1000)
                 yield ConsumedBatch(place, records)
     except KafkaException as error:
         raise as_error(error, "cannot read a partition", partition=str(place)) from error
