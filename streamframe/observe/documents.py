@@ -264,8 +264,8 @@ def errors(fleet: Fleet, _identity: Identity) -> Document:
                     "worker": slot,
                     "step": each.step,
                     "topic": each.topic,
-                    "partition": each.partition,
-                    "offset": each.offset,
+                    "partition": _number(each.partition),
+                    "offset": _number(each.offset),
                     "error": each.error,
                 }
             )
@@ -281,6 +281,11 @@ def errors(fleet: Fleet, _identity: Identity) -> Document:
         for each in fleet.remarks
     ]
     return {"errors": remarks, "dead_letters": letters}
+
+
+def _number(text: str) -> int | None:
+    """Return what a header of a dead letter says; rows that were made by a step have no place in a topic."""
+    return int(text) if text.isdecimal() else None
 
 
 def program_metrics(fleet: Fleet, _identity: Identity) -> Document:

@@ -157,6 +157,13 @@ def _handler(respond: Respond, host: str, token: str) -> type[BaseHTTPRequestHan
 
         do_HEAD = do_GET  # noqa: N815 - as above
 
+        def do_POST(self) -> None:
+            """Refuse: everything here is for reading."""
+            self.close_connection = True
+            self._send(Answer.text("this page can only be read", HTTPStatus.METHOD_NOT_ALLOWED))
+
+        do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - as above
+
         def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
@@ -164,6 +171,8 @@ def _handler(respond: Respond, host: str, token: str) -> type[BaseHTTPRequestHan
             self.send_header("Cache-Control", "no-store")
             self.send_header("Content-Security-Policy", _POLICY)
             self.send_header("X-Content-Type-Options", "nosniff")
+            if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+                self.send_header("Allow", "GET, HEAD")
             if answer.status == HTTPStatus.UNAUTHORIZED:
                 self.send_header("WWW-Authenticate", 'Basic realm="streamframe", charset="UTF-8"')
             self.end_headers()

@@ -85,7 +85,7 @@ def test_a_store_that_is_restored_says_how_much_is_left():
 
 def test_a_dead_letter_says_where_the_record_is():
     (letter,) = errors(fleet(), IDENTITY)["dead_letters"]
-    assert (letter["topic"], letter["partition"], letter["offset"], letter["error"]) == ("clicks", "0", "17", "json")
+    assert (letter["topic"], letter["partition"], letter["offset"], letter["error"]) == ("clicks", 0, 17, "json")
 
 
 def test_metrics_of_the_program_have_a_row_per_combination_of_labels():
