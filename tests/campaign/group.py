@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable
-from typing import TypeVar
-
-from streamframe.core.errors import Unavailable
 from streamframe.core.ids import TopicPartition
-from streamframe.core.settings import KafkaSettings
 from streamframe.kafka.admin import TopicAdmin
-from streamframe.kafka.client_log import ClientLog
-
-Answer = TypeVar("Answer")
-PATIENCE_SECONDS = 300.0
-"""Brokers are killed, coordinators move: a question that is not answered is asked again."""
+from tests.campaign.asking import Asker
 
 
 class GroupView:
@@ -24,28 +13,27 @@ class GroupView:
     Args:
         bootstrap: The broker.
         group: The consumer group: the name of the app.
+        ask: Asks the broker; by default a process of this view's own.
     """
 
-    def __init__(self, bootstrap: str, group: str) -> None:
-        self._bootstrap = bootstrap
-        self._admin = self._new_admin()
-        self._retired: list[TopicAdmin] = []
+    def __init__(self, bootstrap: str, group: str, ask: Asker | None = None) -> None:
+        self._ask = ask or Asker(bootstrap)
         self._group = group
 
     def members(self) -> dict[str, int]:
         """Return the members with the number of their partitions; nobody while the group is not stable."""
-        facts = self._answered(lambda admin: admin.group(self._group))
+        facts = self._ask(TopicAdmin.group, self._group)
         if facts.state != "STABLE":
             return {}
         return {member.member_id: len(member.partitions) for member in facts.members}
 
     def is_empty(self) -> bool:
         """Whether the group has no members."""
-        return not self._answered(lambda admin: admin.group(self._group)).members
+        return not self._ask(TopicAdmin.group, self._group).members
 
     def committed(self) -> dict[TopicPartition, int]:
         """Return the committed offset of each partition, the unknown ones left out."""
-        found = self._answered(lambda admin: admin.committed(self._group))
+        found = self._ask(TopicAdmin.committed, self._group)
         return {partition: int(each.offset) for partition, each in found.items() if each.offset >= 0}
 
     def progress(self) -> int:
@@ -56,7 +44,7 @@ class GroupView:
         """Return how many offsets of these topics, and of the group's repartition topics, are not committed."""
         repartitions = {each.topic for each in self.committed() if each.topic.endswith("-repartition")}
         partitions = self.partitions(*topics, *sorted(repartitions))
-        ends = self._answered(lambda admin: admin.log_ends(partitions))
+        ends = self._ask(TopicAdmin.log_ends, partitions)
         committed = self.committed()
         return sum(int(ends[each]) - committed.get(each, 0) for each in partitions)
 
@@ -71,30 +59,12 @@ class GroupView:
     def undecided(self, *topics: str) -> dict[TopicPartition, int]:
         """Return the partitions in which a transaction is open, with the offsets that it hides."""
         partitions = self.partitions(*topics)
-        ends = self._answered(lambda admin: admin.log_ends(partitions))
-        bounds = self._answered(lambda admin: admin.bounds(partitions))
+        ends = self._ask(TopicAdmin.log_ends, partitions)
+        bounds = self._ask(TopicAdmin.bounds, partitions)
         hidden = {each: int(ends[each]) - int(bounds[each].end) for each in partitions}
         return {each: count for each, count in hidden.items() if count}
 
     def partitions(self, *topics: str) -> list[TopicPartition]:
         """Return all partitions of topics."""
-        facts = self._answered(lambda admin: admin.describe(list(topics)))
+        facts = self._ask(TopicAdmin.describe, list(topics))
         return [TopicPartition(each.name, number) for each in facts.values() for number in range(each.partition_count)]
-
-    def _answered(self, ask: Callable[[TopicAdmin], Answer]) -> Answer:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return ask(self._admin)
-            except Unavailable:
-                if time.monotonic() > deadline:
-                    raise
-                # A client that has seen its coordinator die may ask the wrong node for ever.
-                # It is kept: destroying it with questions on their way aborts the process.
-                time.sleep(0.5)
-                self._retired.append(self._admin)
-                self._admin = self._new_admin()
-
-    def _new_admin(self) -> TopicAdmin:
-        settings = KafkaSettings(bootstrap=self._bootstrap, request_timeout_ms=10_000)
-        return TopicAdmin(settings, ClientLog(logging.getLogger("campaign")))
