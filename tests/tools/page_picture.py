@@ -33,7 +33,7 @@ def draw(url: str) -> None:
 
 
 def main() -> None:
-    """Run the program for a while, kill a worker in between, and draw its page."""
+    """Run the program for a while, and draw its page."""
     with tempfile.TemporaryDirectory() as scratch, KafkaBroker(settings=BROKER_SETTINGS) as broker:
         for topic in ("clicks", "click-totals", "late-clicks", "clicks-dead-letters"):
             broker.create_topic(topic, PARTITIONS)
