@@ -31,7 +31,7 @@ def broker():
 
 
 def write(broker, count: int) -> None:
-    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "enable.idempotence": True})
     for number in range(count):
         row = {"user": f"u{number % 9}", "amount": number}
         producer.produce("clicks", json.dumps(row).encode(), partition=number % 4)

@@ -53,7 +53,7 @@ def program(tmp_path_factory):
     with KafkaBroker() as broker:
         for topic in ("api-clicks", "api-counts", "api-letters", "api-pages"):
             broker.create_topic(topic, 2, {"retention.ms": -1})
-        producer = Producer({"bootstrap.servers": broker.bootstrap})
+        producer = Producer({"bootstrap.servers": broker.bootstrap, "enable.idempotence": True})
         for number in range(200):
             row = {"user": f"u{number % 7}", "page": f"/p/{number % 3}", "amount": number, "ts": 1_760_000_000_000}
             producer.produce(

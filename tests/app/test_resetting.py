@@ -51,7 +51,7 @@ def program(written: Written) -> sf.App:
 def settings(tmp_path_factory):
     with KafkaBroker() as broker:
         broker.create_topic("again-clicks", 2)
-        producer = Producer({"bootstrap.servers": broker.bootstrap})
+        producer = Producer({"bootstrap.servers": broker.bootstrap, "enable.idempotence": True})
         for number in range(10):
             value = json.dumps({"user": f"u{number}", "country": "DE" if number < 7 else "FR"})
             producer.produce("again-clicks", value.encode(), f"u{number}".encode(), partition=number % 2)

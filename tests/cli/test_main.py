@@ -310,7 +310,7 @@ def test_every_type_of_error_has_a_documented_code_of_its_own():
 def produce(bootstrap: str, rows: list[dict[str, object]]) -> None:
     from confluent_kafka import Producer
 
-    producer = Producer({"bootstrap.servers": bootstrap})
+    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
     for row in rows:
         producer.produce("clicks", json.dumps(row).encode())
     assert producer.flush(30) == 0

@@ -59,7 +59,7 @@ def shell(tmp_path_factory):
 
 
 def write(shell: Shell, values: list[bytes]) -> None:
-    producer = Producer({"bootstrap.servers": shell.bootstrap})
+    producer = Producer({"bootstrap.servers": shell.bootstrap, "enable.idempotence": True})
     for number, value in enumerate(values):
         producer.produce("shop-clicks", value, b"key", partition=number % 2, headers=[("trace", b"t1")])
     assert producer.flush(30) == 0

@@ -269,7 +269,7 @@ class RealKafka:
         return name
 
     def write(self, tp: TopicPartition, *values: bytes) -> None:
-        client = Producer({"bootstrap.servers": self._broker.bootstrap, "log_level": 0})
+        client = Producer({"bootstrap.servers": self._broker.bootstrap, "log_level": 0, "enable.idempotence": True})
         for value in values:
             client.produce(tp.topic, value, None, tp.partition)
         assert client.flush(SECONDS_MAX) == 0

@@ -197,7 +197,15 @@ class Cluster:
         """Return a foreign producer, transactional and initialised if it has an id."""
         identity = {} if transactional_id is None else {"transactional.id": transactional_id}
         made = Producer(
-            {"bootstrap.servers": self.broker.bootstrap, "linger.ms": 0, "log_level": 0, **identity, **properties}
+            {
+                "bootstrap.servers": self.broker.bootstrap,
+                "linger.ms": 0,
+                "log_level": 0,
+                # Or what is refused by a leader that is not ready yet comes behind what was written after it.
+                "enable.idempotence": True,
+                **identity,
+                **properties,
+            }
         )
         if transactional_id is not None:
             made.init_transactions(SECONDS_MAX)
