@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from streamframe.core.errors import ConfigError
 from streamframe.core.settings import KafkaSettings, Limits
+from streamframe.kafka.client_log import ConnectionLog
 
 Properties = dict[str, Any]
 Protocol = Literal["consumer", "classic"]
@@ -43,6 +44,8 @@ RECORD_BYTES_MAX: Final = 8 << 20
 
 SOCKET_MS_MIN: Final = 2_000
 """The client wants a second more than the longest wait of a fetch."""
+
+_LOG_LEVEL_DEBUG: Final = 7
 
 _SECRETS: Final = ("password", "secret", "token", "sasl.username", "key.pem", "private", "oauthbearer.config", "jaas")
 
@@ -178,7 +181,17 @@ def producer_properties(settings: KafkaSettings, limits: Limits, *, transactiona
         # The client refuses to wait for an answer longer than the transaction may live.
         patience = int(properties["socket.timeout.ms"])
         properties["socket.timeout.ms"] = min(patience, settings.transaction_timeout_ms)
-    return {**properties, **_checked(settings.producer, "producer")}
+    properties |= _checked(settings.producer, "producer")
+    if transactional_id is not None:
+        # Whether a connection was lost is only said in debug lines, which nobody else gets to see.
+        properties["debug"] = ",".join(filter(None, (properties.get("debug"), ConnectionLog.DEBUG_CONTEXT)))
+        properties["log_level"] = _LOG_LEVEL_DEBUG
+    return properties
+
+
+def is_debugging(settings: KafkaSettings) -> bool:
+    """Return whether the user wants to see the debug lines of a producer."""
+    return "debug" in settings.client or "debug" in settings.producer
 
 
 def masked(properties: Mapping[str, object]) -> dict[str, str]:

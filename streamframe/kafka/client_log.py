@@ -1,4 +1,4 @@
-"""What librdkafka says: log lines without repeats, and the last error of a client as a hint.
+"""What librdkafka says: log lines without repeats, lost connections, and the last error of a client as a hint.
 
 Rules:
     1. Everything here is called from inside ``poll``, ``flush`` and the like, never from a thread of its own.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from typing import Final
+from typing import Final, Protocol
 
 from confluent_kafka import KafkaError
 
@@ -54,6 +54,42 @@ class ClientLog:
         if left_out:
             line += f" (and {left_out} more like this)"
         self._logger.log(level, "%s", line)
+
+
+class Lines(Protocol):
+    """What takes log lines; see ``ClientLog``."""
+
+    def log(self, level: int, template: str, *parts: object) -> None:
+        """Take one line, as ``logging.Logger.log`` does."""
+
+
+class ConnectionLog:
+    """Counts the connections that a client has lost while they were in use; passes lines on.
+
+    The client repeats a request whose connection was lost, and does not say so. Its debug lines about brokers
+    (``DEBUG_CONTEXT``) do, each time, whereas the line of a higher level comes once in half a minute.
+
+    Args:
+        lines: Where other lines go.
+        debugging: Whether debug lines are passed on too.
+    """
+
+    DEBUG_CONTEXT: Final = "broker"
+
+    def __init__(self, lines: Lines, *, debugging: bool) -> None:
+        self._lines = lines
+        self._level = logging.DEBUG if debugging else logging.INFO
+        self.lost = 0
+
+    def log(self, level: int, template: str, *parts: object) -> None:
+        """Take one line, as ``logging.Logger.log`` does."""
+        line = template % parts if parts else template
+        # A connection that does not come up has carried no request, and one to an address of the bootstrap list is
+        # given up when the broker behind it is known.
+        if line.startswith("FAIL") and "in state UP" in line and "/bootstrap: Decommissioning" not in line:
+            self.lost += 1
+        if level >= self._level:
+            self._lines.log(level, "%s", line)
 
 
 class ClientErrors:

@@ -36,10 +36,11 @@ from streamframe.kafka.admin import TopicAdmin, refused_properties
 from streamframe.kafka.client_config import (
     group_protocols,
     input_properties,
+    is_debugging,
     producer_properties,
     restore_properties,
 )
-from streamframe.kafka.client_log import ClientErrors, ClientLog
+from streamframe.kafka.client_log import ClientErrors, ClientLog, ConnectionLog, Lines
 from streamframe.kafka.client_stats import INTERVAL_MS, ClientStats
 from streamframe.kafka.consumer import InputConsumer
 from streamframe.kafka.ends import EndWatch
@@ -111,6 +112,7 @@ class KafkaLog:
         self._timeout = options.kafka.request_timeout_ms / 1000
         self._patience = max(options.limits.watchdog / MICROS_PER_SECOND, 2 * self._timeout)
         self._log = ClientLog(logger)
+        self._connections = ConnectionLog(self._log, debugging=is_debugging(options.kafka))
         self._errors = ClientErrors()
         self._stats = ClientStats()
         self._admin = admin or TopicAdmin(options.kafka, self._log, client_id=f"{options.member}-admin")
@@ -270,26 +272,27 @@ class KafkaLog:
 
     def _make_record_producer(self) -> RecordProducer:
         how = How(watchdog=self._watchdog, timeout=self._timeout, patience=self._patience)
+        transactional = TransactionalProducer(self._make_producer, self._connections, **how)
         if self._options.guarantee == "exactly_once":
-            return TransactionalProducer(self._make_producer, **how)
-        return AtLeastOnceProducer(self._make_plain_producer, self._make_producer, self._options.topics, **how)
+            return transactional
+        return AtLeastOnceProducer(self._make_plain_producer, transactional, self._options.topics, **how)
 
     def _make_producer(self) -> Producer:
         options = self._options
         properties = producer_properties(options.kafka, options.limits, transactional_id=options.member)
-        return self._new(Producer, properties, "producer")
+        return self._new(Producer, properties, "producer", self._connections)
 
     def _make_plain_producer(self) -> Producer:
         options = self._options
         properties = producer_properties(options.kafka, options.limits, transactional_id=None)
         return self._new(Producer, properties, "results")
 
-    def _new(self, kind: Any, properties: dict[str, Any], name: str) -> Any:
+    def _new(self, kind: Any, properties: dict[str, Any], name: str, log: Lines | None = None) -> Any:
         callbacks: dict[str, Any] = {"error_cb": self._errors.record}
         if self._options.statistics:
             callbacks |= {"stats_cb": self._stats.record(name), "statistics.interval.ms": INTERVAL_MS}
         try:
-            return make_client(kind, {**properties, **callbacks}, logger=self._log)
+            return make_client(kind, {**properties, **callbacks}, logger=log or self._log)
         except KafkaException as error:
             raise refused_properties(error, properties) from error
 

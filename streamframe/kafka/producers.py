@@ -9,8 +9,11 @@ The life of the transactional one is a table::
 Rules:
     1. After an answer that did not come (``OutcomeUnknown``) or a fatal one, the client is never used again: a
        delayed request of it could end the next transaction. A new client of the same identity fences it.
-    2. Offsets are sent after the records and with the group metadata of that moment.
-    3. Every call that may not come back is announced to the watchdog.
+    2. The client itself repeats a request whose connection was lost, with the same epoch, and says nothing. So a client
+       that lost a connection during a transaction begins no other one either, even if that one was committed
+       (docs/decisions/0013).
+    3. Offsets are sent after the records and with the group metadata of that moment.
+    4. Every call that may not come back is announced to the watchdog.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from streamframe.core.batch import OutputBatch
 from streamframe.core.errors import ConfigError, StreamFrameError
 from streamframe.core.ids import Offset, TopicPartition
 from streamframe.engine.ports import CommitRequest, OutcomeUnknown, ProducerFenced, TransactionAborted
+from streamframe.kafka.client_log import ConnectionLog
 from streamframe.kafka.codes import PERMISSION_CODES
 from streamframe.kafka.consumer import InputConsumer, client_offsets
 from streamframe.kafka.deadline import Deadline
@@ -80,7 +84,7 @@ _NEXT: Final = {
 
 
 class How(TypedDict):
-    """Arguments that all producers share; see ``TransactionalProducer``."""
+    """Arguments that all producers share; see ``_Sending``."""
 
     watchdog: Watchdog
     timeout: float
@@ -88,7 +92,14 @@ class How(TypedDict):
 
 
 class _Sending:
-    """What both forms share: one client at a time, the watchdog, the limits."""
+    """What both forms share: one client at a time, the watchdog, the limits.
+
+    Args:
+        make: Makes a client.
+        watchdog: Is told of every call that may not come back.
+        timeout: Seconds until an answer counts as missing.
+        patience: Seconds after which the watchdog may give up on a call.
+    """
 
     def __init__(self, make: Callable[[], Producer], *, watchdog: Watchdog, timeout: float, patience: float) -> None:
         self._make = make
@@ -138,14 +149,16 @@ class TransactionalProducer(_Sending):
 
     Args:
         make: Makes a client with this worker's transactional id.
-        watchdog: Is told of every call that may not come back.
-        timeout: Seconds until an answer counts as missing.
-        patience: Seconds after which the watchdog may give up on a call.
+        connections: What these clients say of their connections, once they have been polled.
+        how: See ``_Sending``.
     """
 
-    def __init__(self, make: Callable[[], Producer], *, watchdog: Watchdog, timeout: float, patience: float) -> None:
-        super().__init__(make, watchdog=watchdog, timeout=timeout, patience=patience)
+    def __init__(self, make: Callable[[], Producer], connections: ConnectionLog, **how: Unpack[How]) -> None:
+        super().__init__(make, **how)
+        self._connections = connections
         self._state = TransactionState.CLOSED
+        self._lost_before = 0
+        self._was_interrupted = False
 
     @property
     def state(self) -> TransactionState:
@@ -176,6 +189,7 @@ class TransactionalProducer(_Sending):
                 deadline.pause(INIT_RETRY_SECONDS)
             else:
                 break
+        self._was_interrupted = False
         self._move(TransactionState.READY)
 
     def produce(self, batch: OutputBatch) -> None:
@@ -201,7 +215,7 @@ class TransactionalProducer(_Sending):
             with self._watched("commit_transaction"):
                 sender.client.commit_transaction(self._timeout)
         assert not written.failures, written.failures
-        self._move(TransactionState.READY)
+        self._end()
         return written.ends
 
     def abort(self) -> None:
@@ -216,7 +230,7 @@ class TransactionalProducer(_Sending):
         except (OutcomeUnknown, TransactionAborted) as error:
             self._lose()
             raise ProducerFenced(str(error)) from error
-        self._move(TransactionState.READY)
+        self._end()
 
     def close(self) -> None:
         """Release the client; an open transaction is aborted if the broker answers."""
@@ -233,9 +247,22 @@ class TransactionalProducer(_Sending):
             return
         if self._state is not TransactionState.READY:
             raise ProducerFenced(f"the producer is {self._state.value}")
+        if self._was_interrupted:
+            try:
+                self.renew()
+            except StreamFrameError as error:
+                raise ProducerFenced(f"begin: the producer is renewed, but {error}") from error
         with self._judged("begin"):
+            self.serve()
+            self._lost_before = self._connections.lost
             self._open_sender.client.begin_transaction()
         self._move(TransactionState.OPEN)
+
+    def _end(self) -> None:
+        """Note that the transaction has ended, and whether a request of it may still be on its way."""
+        self.serve()
+        self._was_interrupted = self._connections.lost > self._lost_before
+        self._move(TransactionState.READY)
 
     @contextmanager
     def _judged(self, call: str) -> Iterator[None]:
@@ -287,16 +314,20 @@ class AtLeastOnceProducer:
 
     Args:
         plain: Makes a client without a transactional id, for the results.
-        make: Makes a client with this worker's transactional id.
+        inner: Exactly once, for what must count together.
         inside: Topics that are written in the transaction: those that the program reads.
-        how: As for ``TransactionalProducer``.
+        how: See ``_Sending``.
     """
 
     def __init__(
-        self, plain: Callable[[], Producer], make: Callable[[], Producer], inside: Collection[str], **how: Unpack[How]
+        self,
+        plain: Callable[[], Producer],
+        inner: TransactionalProducer,
+        inside: Collection[str],
+        **how: Unpack[How],
     ) -> None:
         self._plain = _PlainProducer(plain, **how)
-        self._inner = TransactionalProducer(make, **how)
+        self._inner = inner
         self._inside = frozenset(inside)
 
     @property

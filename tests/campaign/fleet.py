@@ -136,15 +136,21 @@ class Fleet:
 
     def metric(self, name: str, metric: str) -> float | None:
         """Return what the worker of an instance says of itself; ``None`` while it does not answer."""
+        families = text_string_to_metric_families(self._ask_worker(name, "/metrics") or "")
+        return next((each.value for family in families for each in family.samples if each.name == metric), None)
+
+    def is_ready(self, name: str) -> bool:
+        """Return whether the worker of an instance says that it is at work."""
+        return self._ask_worker(name, "/readyz") is not None
+
+    def _ask_worker(self, name: str, path: str) -> str | None:
         try:
             groups = json.loads(self._targets(name).read_text())
             (address,) = [target for group in groups for target in group["targets"]]
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
-                text = answer.read().decode()
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=2) as answer:
+                return str(answer.read().decode())
         except (OSError, ValueError):
             return None
-        families = text_string_to_metric_families(text)
-        return next((each.value for family in families for each in family.samples if each.name == metric), None)
 
     def _targets(self, name: str) -> Path:
         return self._place / name / "targets.json"

@@ -31,8 +31,8 @@ def main() -> int:
                 what = Run(scenario=scenario, seed=seed, seconds=asked.seconds, native=not asked.pure)
                 result = run(broker, what, Path(place))
                 _say(*report(what, result))
-                injected += result.injected
-                failed += [what] if result.wrong else []
+                injected += result.injected + result.late
+                failed += [] if result.perfect else [what]
     _say(f"runs={asked.seeds * len(scenarios)} failed={len(failed)} faults={sum(injected.values())}")
     _say(*(f"  {count:6d} {name}" for name, count in sorted(injected.items())))
     return 1 if failed else 0

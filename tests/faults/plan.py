@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tests.faults.wire import APIS, Api, Code, Head
+from tests.faults.wire import APIS, CODE_NUMBERS, Api, Code, Head
 
 Kind = Literal["delay", "swallow", "lose-answer", "hold", "rewrite", "refuse"]
 
@@ -23,18 +23,22 @@ class Fault:
 
     Attributes:
         kind: ``delay`` it; ``swallow`` it and cut the connection; let it through and ``lose-answer``, with the
-            connection; cut the connection and ``hold`` the request back, to deliver it later; let it through and
-            ``rewrite`` the code of the answer; ``refuse`` it with a code, so that it never gets to the broker.
+            connection; cut the connection and ``hold`` the request back, to deliver it in the middle of a later
+            transaction; let it through and ``rewrite`` the code of the answer; ``refuse`` it with a code, so that it
+            never gets to the broker.
         code: For ``rewrite`` and ``refuse``.
-        seconds: For ``delay`` and ``hold``.
+        seconds: For ``delay``.
+        until: For ``hold``: delivered when a request of this api has been answered in a later transaction.
     """
 
     kind: Kind
     code: Code | None = None
     seconds: float = 0.0
+    until: Api | None = None
 
     def __str__(self) -> str:
-        return self.kind if self.code is None else f"{self.kind}:{self.code.name}"
+        detail = self.code or self.until
+        return self.kind if detail is None else f"{self.kind}:{detail.name}"
 
 
 _COORDINATOR: Final = (
@@ -78,7 +82,13 @@ SCENARIOS: Final[dict[str, dict[Api, tuple[Fault, ...]]]] = {
         if api in (Api.END_TXN, Api.TXN_OFFSET_COMMIT, Api.ADD_PARTITIONS_TO_TXN, Api.ADD_OFFSETS_TO_TXN)
     },
     "T-31": {Api.END_TXN: (Fault(kind="refuse", code=Code.INVALID_PRODUCER_ID_MAPPING),)},
-    "T-37": {Api.END_TXN: (Fault(kind="hold", seconds=0.3),)},
+    "T-37": {
+        Api.END_TXN: tuple(
+            Fault(kind="hold", until=api)
+            for api in (Api.ADD_PARTITIONS_TO_TXN, Api.ADD_OFFSETS_TO_TXN, Api.TXN_OFFSET_COMMIT)
+        ),
+        Api.TXN_OFFSET_COMMIT: (Fault(kind="hold", until=Api.TXN_OFFSET_COMMIT),),
+    },
     "member": {Api.TXN_OFFSET_COMMIT: tuple(Fault(kind="rewrite", code=code) for code in _MEMBER)},
 }
 """Faults of one kind each; anything else is a mix."""
@@ -98,6 +108,7 @@ class Plan:
         self._share = _SHARE if scenario == "mix" else _SHARE_ALONE
         self._active = threading.Event()
         self.injected: Counter[str] = Counter()
+        self.late: Counter[str] = Counter()
 
     def begin(self) -> None:
         """Let faults happen."""
@@ -119,6 +130,11 @@ class Plan:
     def count(self, head: Head, fault: Fault) -> None:
         """Take note of a fault that happened."""
         self.injected[f"{Api(head.api).name} {fault}"] += 1
+
+    def came_late(self, head: Head, code: int | None) -> None:
+        """Take note of what a broker said to a request that was held back until a later transaction."""
+        said = "accepted" if not code else f"refused:{Code(code).name if code in CODE_NUMBERS else code}"
+        self.late[f"{Api(head.api).name} {said}"] += 1
 
 
 def _mix(rng: random.Random) -> dict[Api, tuple[Fault, ...]]:

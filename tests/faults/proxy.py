@@ -10,11 +10,13 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 from tests.faults.plan import Fault
-from tests.faults.wire import Frames, Head, framed, head_of, led_back, refusal, with_code
+from tests.faults.refusals import refusal
+from tests.faults.wire import Api, Frames, Head, code_of, framed, head_of, led_back, with_code
 
 _CHUNK = 1 << 16
 
@@ -27,6 +29,19 @@ class Decider(Protocol):
 
     def count(self, head: Head, fault: Fault) -> None:
         """Take note of a fault that happened."""
+
+    def came_late(self, head: Head, code: int | None) -> None:
+        """Take note of what the broker said to a request that was held back until a later transaction."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A request that was held back, until ``until`` is answered in a transaction after the one that it belongs to."""
+
+    head: Head
+    frame: bytes
+    until: Api
+    ended: bool = False
 
 
 class Proxy:
@@ -44,7 +59,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._server: asyncio.Server | None = None
         self.address = broker
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._held: list[_Held] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -85,19 +100,35 @@ class Proxy:
         finally:
             writer.close()
 
-    def deliver_later(self, frame: bytes, seconds: float) -> None:
-        """Send a request to the broker after a while, on a connection of its own."""
-        task = self._loop.create_task(self._deliver(frame, seconds))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def hold(self, head: Head, frame: bytes, until: Api) -> None:
+        """Keep a request for a later transaction."""
+        self._held.append(_Held(head, frame, until))
 
-    async def _deliver(self, frame: bytes, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def answered(self, head: Head, answer: bytes) -> None:
+        """Look at an answer of the broker; deliver what was held back for this moment.
+
+        A transaction has ended when that was answered, or a producer was made anew. The next one is open from the
+        answer to its first partition on.
+        """
+        if not self._held or code_of(head, answer) != 0:
+            return
+        for held in [*self._held]:
+            if head.api in (Api.END_TXN, Api.INIT_PRODUCER_ID):
+                held.ended = True
+            elif held.ended and head.api == held.until:
+                self._held.remove(held)
+                await self._deliver(held)
+
+    async def _deliver(self, held: _Held) -> None:
         with suppress(OSError):
             reader, writer = await asyncio.open_connection(*self._broker)
             try:
-                writer.write(framed(frame))
-                await reader.read(_CHUNK)
+                writer.write(framed(held.frame))
+                frames = Frames()
+                while chunk := await reader.read(_CHUNK):
+                    for answer in frames.feed(chunk):
+                        self.decider.came_late(held.head, code_of(held.head, answer))
+                        return
             finally:
                 writer.close()
 
@@ -138,13 +169,13 @@ class _Link:
         kind = fault.kind if fault is not None else None
         if fault is not None and kind in ("swallow", "hold", "delay"):
             self._proxy.decider.count(head, fault)
-            if kind == "hold":
-                self._proxy.deliver_later(frame, fault.seconds)
+            if kind == "hold" and fault.until is not None:
+                self._proxy.hold(head, frame, fault.until)
             if kind != "delay":
                 return False
             await asyncio.sleep(fault.seconds)
         if fault is not None and kind == "refuse" and fault.code is not None:
-            made_up = refusal(head, fault.code)
+            made_up = refusal(head, frame, fault.code)
             if made_up is not None:
                 self._proxy.decider.count(head, fault)
                 self._client[1].write(framed(made_up))
@@ -158,6 +189,7 @@ class _Link:
     async def _answer(self, frame: bytes) -> bool:
         """Take an answer; return whether the connection stays."""
         head, fault = self._asked.pop(int.from_bytes(frame[:4], "big", signed=True), (Head(-1, 0, 0), None))
+        await self._proxy.answered(head, frame)
         if fault is not None and fault.kind == "lose-answer":
             self._proxy.decider.count(head, fault)
             return False

@@ -11,7 +11,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.workload import write
@@ -47,69 +47,92 @@ class Run:
     native: bool = True
 
     @property
+    def prefix(self) -> str:
+        """What the names of its topics and of its application begin with."""
+        return f"faults-{self.scenario.lower()}-{self.seed}-{'native' if self.native else 'pure'}-"
+
+    @property
     def command(self) -> str:
         """What repeats it."""
         path = "" if self.native else " --pure"
         return f"python -m tests.faults --scenario {self.scenario} --first {self.seed} --seeds 1{path}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Result:
     """What came out.
 
     Attributes:
         injected: Faults that happened, by api and kind.
-        wrong: What differs from exactly once; empty is perfect.
+        late: What the broker said to requests that were held back until a later transaction.
+        wrong: What differs from exactly once.
         per_key: Numbers of each key.
         back_seconds: From the end of the faults until everything was committed.
     """
 
     injected: Counter[str]
-    wrong: list[str]
-    per_key: int
-    back_seconds: float
+    late: Counter[str]
+    wrong: list[str] = field(default_factory=list)
+    per_key: int = 0
+    back_seconds: float = 0.0
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether anything happened: who is undisturbed proves nothing. What was held back must have come."""
+        return bool(self.late if any(" hold" in name for name in self.injected) else self.injected)
+
+    @property
+    def perfect(self) -> bool:
+        """Whether it was disturbed, and exactly once all the same."""
+        return self.disturbed and not self.wrong
 
 
 def run(broker: KafkaBroker, what: Run, place: Path) -> Result:
-    """Run it on a broker."""
-    prefix = f"faults-{what.scenario.lower()}-{what.seed}-{'native' if what.native else 'pure'}-"
-    for name in ("in", "copy", "table"):
-        broker.create_topic(prefix + name, PARTITIONS, {"retention.ms": -1})
-    host, port = broker.bootstrap.split(":")
+    """Run it on a broker; whatever it runs into is in the result."""
     plan = Plan(what.scenario, what.seed)
-    with Proxy((host, int(port)), plan) as proxy:
-        launch = Launch(
-            program=PROGRAM,
-            bootstrap=proxy.bootstrap,
-            environment={
-                "FAULTS_PREFIX": prefix,
-                "FAULTS_BOOTSTRAP": proxy.bootstrap,
-                "STREAMFRAME_NATIVE": str(int(what.native)),
-            },
-            options=("--commit-interval", "100ms", "-X", "kafka.session_timeout_ms=6000"),
-        )
-        view = GroupView(broker.bootstrap, f"{prefix}app")
-        with Fleet(launch, place) as fleet:
-            fleet.add(prefix)
-            wait_until(view.members, START_SECONDS_MAX, "the worker has partitions")
-            plan.begin()
-            number = _stream(broker.bootstrap, prefix, what)
-            plan.end()
-            ended = time.monotonic()
-            _write(broker.bootstrap, prefix, what, [number + 1])
-            try:
-                wait_until(lambda: view.is_drained(f"{prefix}in"), BACK_SECONDS_MAX, "everything is committed")
-            except AssertionError as error:
-                wrong = [f"{error}\n{fleet.tail(prefix)}"]
-                return Result(injected=plan.injected, wrong=wrong, per_key=number + 1, back_seconds=BACK_SECONDS_MAX)
-            back = time.monotonic() - ended
-            fleet.check()
-            fleet.stop(prefix)
-        changelogs = (f"{prefix}app-table-changelog",)
-        wrong = _open(view, [f"{prefix}{name}" for name in ("copy", "table")], changelogs)
-    wrong += check_copy(_rows(broker, f"{prefix}copy"), what.keys, number + 1)
-    wrong += check_table(_rows(broker, f"{prefix}table"), what.keys, number + 1)
-    return Result(injected=plan.injected, wrong=wrong, per_key=number + 1, back_seconds=back)
+    result = Result(injected=plan.injected, late=plan.late)
+    for name in ("in", "copy", "table"):
+        broker.create_topic(what.prefix + name, PARTITIONS, {"retention.ms": -1})
+    host, port = broker.bootstrap.split(":")
+    view = GroupView(broker.bootstrap, f"{what.prefix}app")
+    with Proxy((host, int(port)), plan) as proxy, Fleet(_launch(what, proxy.bootstrap), place) as fleet:
+        try:
+            _disturb(broker.bootstrap, what, plan, fleet, view, result)
+        except AssertionError as error:
+            result.wrong.append(f"{error}\n{fleet.tail(what.prefix)}")
+            return result
+    outputs = [what.prefix + name for name in ("copy", "table", "app-table-changelog")]
+    result.wrong += _open(view, outputs)
+    result.wrong += check_copy(_rows(broker, f"{what.prefix}copy"), what.keys, result.per_key)
+    result.wrong += check_table(_rows(broker, f"{what.prefix}table"), what.keys, result.per_key)
+    result.wrong += [f"{name} in a later transaction: {count}" for name, count in plan.late.items() if "accept" in name]
+    return result
+
+
+def _launch(what: Run, bootstrap: str) -> Launch:
+    environment = {
+        "FAULTS_PREFIX": what.prefix,
+        "FAULTS_BOOTSTRAP": bootstrap,
+        "STREAMFRAME_NATIVE": str(int(what.native)),
+    }
+    options = ("--commit-interval", "100ms", "-X", "kafka.session_timeout_ms=6000")
+    return Launch(program=PROGRAM, bootstrap=bootstrap, environment=environment, options=options)
+
+
+def _disturb(bootstrap: str, what: Run, plan: Plan, fleet: Fleet, view: GroupView, result: Result) -> None:
+    fleet.add(what.prefix)
+    wait_until(view.members, START_SECONDS_MAX, "the worker has partitions")
+    plan.begin()
+    number = _stream(bootstrap, what)
+    plan.end()
+    ended = time.monotonic()
+    result.per_key = number + 1
+    _write(bootstrap, what, [result.per_key])
+    wait_until(lambda: view.is_drained(f"{what.prefix}in"), BACK_SECONDS_MAX, "everything is committed")
+    result.back_seconds = time.monotonic() - ended
+    wait_until(lambda: fleet.is_ready(what.prefix), BACK_SECONDS_MAX, "the worker is ready")
+    fleet.check()
+    fleet.stop(what.prefix)
 
 
 Row = dict[str, object]
@@ -144,31 +167,31 @@ def check_table(rows: list[Row], keys: int, per_key: int) -> list[str]:
     return wrong
 
 
-def _stream(bootstrap: str, prefix: str, what: Run) -> int:
+def _stream(bootstrap: str, what: Run) -> int:
     """Write numbers at their pace; return the last."""
     number, begin = 0, time.monotonic()
     while time.monotonic() < begin + what.seconds:
-        _write(bootstrap, prefix, what, range(number + 1, number + 6))
+        _write(bootstrap, what, range(number + 1, number + 6))
         number += 5
         time.sleep(max(0.0, begin + number / 20 - time.monotonic()))  # the pace of the input
     return number
 
 
-def _write(bootstrap: str, prefix: str, what: Run, numbers: range | list[int]) -> None:
+def _write(bootstrap: str, what: Run, numbers: range | list[int]) -> None:
     def records() -> Iterator[tuple[str, str | None, int]]:
         for number in numbers:
             for key in range(what.keys):
                 value = json.dumps({"key": f"k{key}", "value": number})
                 yield value, f"k{key}", key % PARTITIONS
 
-    write(bootstrap, f"{prefix}in", records())
+    write(bootstrap, f"{what.prefix}in", records())
 
 
-def _open(view: GroupView, outputs: list[str], changelogs: tuple[str, ...]) -> list[str]:
+def _open(view: GroupView, topics: list[str]) -> list[str]:
     try:
-        wait_until(lambda: view.is_decided(*outputs, *changelogs), 30, "no transaction is open")
+        wait_until(lambda: view.is_decided(*topics), 30, "no transaction is open")
     except AssertionError as error:
-        return [f"{error}: {view.undecided(*outputs, *changelogs)}"]
+        return [f"{error}: {view.undecided(*topics)}"]
     return []
 
 
@@ -179,11 +202,13 @@ def _rows(broker: KafkaBroker, topic: str) -> list[Row]:
 
 def report(what: Run, result: Result) -> list[str]:
     """Return what happened, in lines; of a failure all, with the command that repeats it."""
-    verdict = "WRONG" if result.wrong else "exactly once" if result.injected else "nothing was disturbed"
+    verdict = "WRONG" if result.wrong else "exactly once" if result.disturbed else "NOTHING WAS DISTURBED"
+    late = f" late={result.late.total()}" if result.late else ""
     lines = [
-        f"{what.scenario} seed={what.seed} native={int(what.native)} faults={sum(result.injected.values())} "
+        f"{what.scenario} seed={what.seed} native={int(what.native)} faults={result.injected.total()}{late} "
         f"back={result.back_seconds:.1f}s {verdict}"
     ]
-    if result.wrong:
-        lines += [*result.wrong[:12], f"faults: {dict(result.injected)}", f"again: {what.command}"]
+    if not result.perfect:
+        happened = {**result.injected, **result.late}
+        lines += [*result.wrong[:12], f"faults: {happened}", f"again: {what.command}"]
     return lines

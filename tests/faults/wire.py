@@ -53,6 +53,8 @@ class Code(IntEnum):
     STALE_MEMBER_EPOCH = 113
 
 
+CODE_NUMBERS: Final = frozenset(Code)
+
 # First version whose heads and bodies are in the flexible encoding.
 _FLEXIBLE: Final = {
     Api.PRODUCE: 9,
@@ -146,17 +148,13 @@ def with_code(head: Head, answer: bytes, code: Code) -> bytes | None:
     return bytes(changed) if places else None
 
 
-def refusal(head: Head, code: Code) -> bytes | None:
-    """Return the answer of a broker that did nothing; ``None`` where an answer needs more than the code."""
-    tags = b"\0" if _is_flexible(head) else b""
-    start = _LENGTH.pack(head.correlation) + tags + struct.pack(">ih", 0, code)
-    if head.api in (Api.ADD_OFFSETS_TO_TXN, Api.END_TXN) and head.version <= 4:
-        return start + tags
-    if head.api == Api.INIT_PRODUCER_ID and head.version <= 5:
-        return start + struct.pack(">qh", -1, -1) + tags
-    if head.api == Api.HEARTBEAT and 1 <= head.version <= 4:
-        return start + tags
-    return None
+def code_of(head: Head, answer: bytes) -> int | None:
+    """Return the first error code that an answer has and is not 0, else 0; ``None`` if we know of no place for one."""
+    try:
+        codes = [struct.unpack_from(">h", answer, place)[0] for place in _places(head, answer)]
+    except (struct.error, IndexError):
+        return None
+    return next((code for code in codes if code), 0) if codes else None
 
 
 def led_back(head: Head, answer: bytes, broker: tuple[str, int], proxy: tuple[str, int]) -> bytes:
@@ -168,14 +166,15 @@ def led_back(head: Head, answer: bytes, broker: tuple[str, int], proxy: tuple[st
     return answer.replace(host + _LENGTH.pack(broker[1]), host + _LENGTH.pack(proxy[1]))
 
 
-def _is_flexible(head: Head) -> bool:
+def is_flexible(head: Head) -> bool:
+    """Return whether heads and bodies of this request are in the flexible encoding."""
     return head.api in APIS and head.version >= _FLEXIBLE.get(Api(head.api), 1 << 15)
 
 
 def _places(head: Head, answer: bytes) -> Iterator[int]:
     if head.api not in APIS or head.version > _NEWEST.get(Api(head.api), -1):
         return
-    flexible = _is_flexible(head)
+    flexible = is_flexible(head)
     start = _LENGTH.size + flexible
     if head.api in _SIMPLE:
         if head.version >= _SIMPLE[Api(head.api)]:

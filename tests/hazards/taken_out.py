@@ -80,6 +80,14 @@ TAKEN_OUT: Final = (
         "test_a_commit_that_is_not_answered_has_an_unknown_outcome_and_the_producer_is_not_used_again",
     ),
     _out(
+        "T-37",
+        "a producer goes on although its client has repeated a request",
+        "kafka/producers.py",
+        "        if self._was_interrupted:\n",
+        "        if False:\n",
+        "kafka/test_producers.py::test_a_request_that_may_still_be_on_its_way_ends_the_life_of_a_producer",
+    ),
+    _out(
         "T-06 T-09 T-11 T-37",
         "a lost producer is asked to abort, as if it could",
         "engine/worker.py",

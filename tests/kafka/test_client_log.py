@@ -4,7 +4,7 @@ import logging
 
 from confluent_kafka import KafkaError
 
-from streamframe.kafka.client_log import LINES_MAX, ClientErrors, ClientLog
+from streamframe.kafka.client_log import LINES_MAX, ClientErrors, ClientLog, ConnectionLog
 
 
 def test_lines_that_differ_in_numbers_are_written_once(caplog):
@@ -39,3 +39,16 @@ def test_the_last_error_with_a_reason_is_the_hint():
     assert (errors.last, errors.refused) == ("wrong password", True)
     errors.clear()
     assert (errors.last, errors.refused) == ("", False)
+
+
+def test_connections_that_were_lost_in_use_are_counted(caplog):
+    log = ConnectionLog(ClientLog(logging.getLogger("test")), debugging=False)
+    lost = "FAIL [p] [thrd:b]: b/1: Disconnected (after 12ms in state UP) (_TRANSPORT): error log suppressed"
+    with caplog.at_level(logging.DEBUG):
+        log.log(logging.DEBUG, lost)
+        log.log(logging.INFO, "FAIL [p] [thrd:b]: b: 1 request(s) timed out: disconnect (after 9ms in state UP)")
+        log.log(logging.DEBUG, "FAIL [p] [thrd:b]: b: Connect to b failed (after 0ms in state CONNECT) (_TRANSPORT)")
+        log.log(logging.DEBUG, "FAIL [p]: b/bootstrap: Decommissioning this broker (after 0ms in state UP)")
+        log.log(logging.DEBUG, "WAKEUP [p]: Wake-up sent")
+    assert log.lost == 2
+    assert len(caplog.messages) == 1
