@@ -22,15 +22,12 @@ from confluent_kafka.admin import AdminClient
 
 from streamframe.testing.broker import KafkaBroker
 from tests.campaign.eos import EosRun, Scenario
-from tests.campaign.fleet import TREATMENTS, wait_until
+from tests.campaign.fleet import IMPATIENT, TREATMENTS, wait_until
 
 NODES = (1, 2, 3)
 AWAY_SECONDS = 30.0
 NODE_SECONDS = 3.0
 """How long one node is away: longer than its session, so that others have taken over what it led."""
-
-IMPATIENT = ("-X", "limits.watchdog=20s", "-X", "kafka.request_timeout_ms=10000")
-"""A hang is noticed after twice the limit of a request, or the watchdog's, whichever is longer."""
 
 SCENARIOS = {
     "leaders": "+1 +2 leader:data leader:changelog leader:transactions leader:offsets !1 +1 -2 -1",

@@ -27,7 +27,7 @@ from benchmarks.workload import Workload
 from streamframe.core import acceleration
 from streamframe.testing.broker import KafkaBroker
 from tests.campaign import bounces, campaign, eos, smoke
-from tests.campaign.fleet import STARVED, TREATMENTS, StateTreatment
+from tests.campaign.fleet import IMPATIENT, STARVED, TREATMENTS, StateTreatment
 from tests.campaign.stream import produce
 
 
@@ -115,7 +115,7 @@ def broker_bounces(this: Round, place: Path) -> Result:
         program=rng.choice(("simple", "complex")),
         state=this.state,
         commit_interval="1s",
-        options=bounces.IMPATIENT,
+        options=IMPATIENT,
         seed=this.seed,
     )
     with KafkaBroker(nodes=3, data_dir=place / "broker") as broker:

@@ -31,6 +31,9 @@ PR_SET_PDEATHSIG = 1
 STARVED: Mapping[str, str | int] = {"broker.session.timeout.ms": 18_000}
 """Settings for a broker that is never killed: when it does not get a processor for some seconds, it is not dead."""
 
+IMPATIENT = ("-X", "limits.watchdog=20s", "-X", "kafka.request_timeout_ms=10000")
+"""A hang is noticed after twice the limit of a request, or the watchdog's, whichever is longer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:

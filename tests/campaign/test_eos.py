@@ -10,8 +10,9 @@ import pytest
 
 from streamframe.core.ids import TopicPartition
 from streamframe.testing.broker import KafkaBroker
-from tests.campaign.bounces import FAULTS, IMPATIENT
+from tests.campaign.bounces import FAULTS
 from tests.campaign.eos import EosRun, Scenario, check_copy, check_moved, check_table, up_to
+from tests.campaign.fleet import IMPATIENT
 from tests.campaign.topics import Record, transactions
 
 INPUT = [Record(offset, key.encode(), json.dumps({"key": key, "value": value}).encode()) for offset, (key, value) in

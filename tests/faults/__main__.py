@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from streamframe.testing.broker import KafkaBroker
+from tests.campaign.fleet import STARVED
 from tests.faults.plan import SCENARIOS
 from tests.faults.run import Run, report, run
 
@@ -25,7 +26,7 @@ def main() -> int:
     scenarios = [*SCENARIOS, "mix"] if asked.scenario == "all" else [asked.scenario]
     injected: Counter[str] = Counter()
     failed: list[Run] = []
-    with KafkaBroker() as broker, tempfile.TemporaryDirectory(prefix="faults-") as place:
+    with KafkaBroker(settings=STARVED) as broker, tempfile.TemporaryDirectory(prefix="faults-") as place:
         for seed in range(asked.first, asked.first + asked.seeds):
             for scenario in scenarios:
                 what = Run(scenario=scenario, seed=seed, seconds=asked.seconds, native=not asked.pure)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.workload import write
 from streamframe.testing.broker import KafkaBroker
-from tests.campaign.fleet import Fleet, Launch, wait_until
+from tests.campaign.fleet import IMPATIENT, Fleet, Launch, wait_until
 from tests.campaign.group import GroupView
 from tests.campaign.topics import read_partitions
 from tests.faults.plan import Plan
@@ -115,7 +115,7 @@ def _launch(what: Run, bootstrap: str) -> Launch:
         "FAULTS_BOOTSTRAP": bootstrap,
         "STREAMFRAME_NATIVE": str(int(what.native)),
     }
-    options = ("--commit-interval", "100ms", "-X", "kafka.session_timeout_ms=6000")
+    options = ("--commit-interval", "100ms", "-X", "kafka.session_timeout_ms=6000", *IMPATIENT)
     return Launch(program=PROGRAM, bootstrap=bootstrap, environment=environment, options=options)
 
 

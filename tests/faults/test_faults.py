@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from streamframe.testing.broker import KafkaBroker
+from tests.campaign.fleet import STARVED
 from tests.faults.run import Result, Row, Run, check_copy, check_table, report, run
 
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[KafkaBroker]:
-    with KafkaBroker() as found:
+    with KafkaBroker(settings=STARVED) as found:
         yield found
 
 

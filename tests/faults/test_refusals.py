@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streamframe.testing.broker import KafkaBroker
+from tests.campaign.fleet import STARVED
 from tests.faults.plan import Fault
 from tests.faults.proxy import Proxy
 from tests.faults.refusals import refusal
@@ -49,7 +50,7 @@ class Once:
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[KafkaBroker]:
-    with KafkaBroker() as found:
+    with KafkaBroker(settings=STARVED) as found:
         yield found
 
 
