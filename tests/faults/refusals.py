@@ -10,71 +10,18 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from tests.faults.wire import APIS, Api, Code, Head, is_flexible
+from tests.faults.wire import APIS, Api, Code, Head, Walk, is_flexible
 
 _HEARTBEAT_MS: Final = 5_000
 
 
-class _Request:
-    """Walks through the body of a request."""
-
-    def __init__(self, frame: bytes, *, flexible: bool) -> None:
-        self._frame, self._flexible = frame, flexible
-        self._at = 8
-        self.skip_name(compact=False)  # the name of the client is never compact
-        self.skip_tags()
-
-    def skip(self, size: int) -> None:
-        """Go on by so many bytes."""
-        if self._at + size > len(self._frame):
-            raise IndexError
-        self._at += size
-
-    def number(self) -> int:
-        """Take 32 bits."""
-        (found,) = struct.unpack_from(">i", self._frame, self._at)
-        self._at += 4
-        return int(found)
-
-    def count(self) -> int:
-        """Take the length of an array."""
-        return self.number() if not self._flexible else self._varint() - 1
-
-    def name(self) -> bytes:
-        """Take a text."""
-        if self._flexible:
-            length = self._varint() - 1
-        else:
-            (length,) = struct.unpack_from(">h", self._frame, self._at)
-            self._at += 2
-        begin = self._at
-        self.skip(max(0, int(length)))
-        return self._frame[begin : self._at]
-
-    def skip_name(self, *, compact: bool = True) -> None:
-        """Go over a text."""
-        flexible, self._flexible = self._flexible, self._flexible and compact
-        self.name()
-        self._flexible = flexible
-
-    def skip_bytes(self) -> None:
-        """Go over bytes."""
-        self.skip(max(0, self.count()))
-
-    def skip_tags(self) -> None:
-        """Go over tagged fields, of which the client sends none."""
-        if self._flexible:
-            self.skip(1)
-
-    def _varint(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._frame[self._at]
-            self._at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
+def _body_of(request: bytes, *, flexible: bool) -> Walk:
+    """Return a walk that stands behind the head of a request; the name of the client is never compact."""
+    head = Walk(request, 8, flexible=False)
+    head.name()
+    walk = Walk(request, head.at, flexible=flexible)
+    walk.skip_tags()
+    return walk
 
 
 def refusal(head: Head, request: bytes, code: Code) -> bytes | None:
@@ -84,34 +31,34 @@ def refusal(head: Head, request: bytes, code: Code) -> bytes | None:
         return None
     flexible = is_flexible(head)
     try:
-        answer = body(_Request(request, flexible=flexible), code)
+        answer = body(_body_of(request, flexible=flexible), code)
     except (struct.error, IndexError):
         return None
     return struct.pack(">i", head.correlation) + (b"\0" if flexible else b"") + answer
 
 
-def _code_alone(_request: _Request, code: Code) -> bytes:
+def _code_alone(_request: Walk, code: Code) -> bytes:
     return struct.pack(">ih", 0, code)
 
 
-def _init_producer_id(_request: _Request, code: Code) -> bytes:
+def _init_producer_id(_request: Walk, code: Code) -> bytes:
     return struct.pack(">ihqh", 0, code, -1, -1) + b"\0"
 
 
-def _find_coordinator(_request: _Request, code: Code) -> bytes:
+def _find_coordinator(_request: Walk, code: Code) -> bytes:
     return struct.pack(">ihhihi", 0, code, -1, -1, 0, -1)
 
 
-def _member_heartbeat(_request: _Request, code: Code) -> bytes:
+def _member_heartbeat(_request: Walk, code: Code) -> bytes:
     return struct.pack(">ih", 0, code) + b"\0\0" + struct.pack(">ii", 0, _HEARTBEAT_MS) + b"\xff\0"
 
 
-def _fetch(_request: _Request, code: Code) -> bytes:
+def _fetch(_request: Walk, code: Code) -> bytes:
     return struct.pack(">ihi", 0, code, 0) + b"\x01\0"
 
 
-def _add_partitions(request: _Request, code: Code) -> bytes:
-    request.skip_name()
+def _add_partitions(request: Walk, code: Code) -> bytes:
+    request.name()
     request.skip(10)
     count = request.count()
     answer = struct.pack(">ii", 0, count)
@@ -123,12 +70,12 @@ def _add_partitions(request: _Request, code: Code) -> bytes:
     return answer
 
 
-def _offset_commit(request: _Request, code: Code) -> bytes:
+def _offset_commit(request: Walk, code: Code) -> bytes:
     for _identity in ("transaction", "group"):
-        request.skip_name()
+        request.name()
     request.skip(10 + 4)
     for _identity in ("member", "instance"):
-        request.skip_name()
+        request.name()
     count = request.count()
     answer = struct.pack(">i", 0) + _compact_count(count)
     for _topic in range(count):
@@ -138,15 +85,15 @@ def _offset_commit(request: _Request, code: Code) -> bytes:
         for _partition in range(partitions):
             answer += struct.pack(">ih", request.number(), code) + b"\0"
             request.skip(8 + 4)
-            request.skip_name()
+            request.name()
             request.skip_tags()
         request.skip_tags()
         answer += b"\0"
     return answer + b"\0"
 
 
-def _produce(request: _Request, code: Code) -> bytes:
-    request.skip_name()
+def _produce(request: Walk, code: Code) -> bytes:
+    request.name()
     request.skip(2 + 4)
     count = request.count()
     answer = _compact_count(count)
@@ -157,7 +104,7 @@ def _produce(request: _Request, code: Code) -> bytes:
         for _partition in range(partitions):
             # No offset, no time, no start of the log; no errors of single records, no text, no tags.
             answer += struct.pack(">ihqqq", request.number(), code, -1, -1, -1) + b"\x01\0\0"
-            request.skip_bytes()
+            request.skip(request.count())
             request.skip_tags()
         request.skip_tags()
         answer += b"\0"
@@ -176,7 +123,7 @@ def _compact(text: bytes) -> bytes:
     return _compact_count(len(text)) + text
 
 
-_BODIES: Final[dict[tuple[Api, int], Callable[[_Request, Code], bytes]]] = {
+_BODIES: Final[dict[tuple[Api, int], Callable[[Walk, Code], bytes]]] = {
     (Api.ADD_OFFSETS_TO_TXN, 0): _code_alone,
     (Api.END_TXN, 1): _code_alone,
     (Api.HEARTBEAT, 3): _code_alone,

@@ -84,10 +84,14 @@ def test_the_client_understands_every_refusal_and_asks_again(broker: KafkaBroker
 
 def test_a_refusal_has_the_code_where_the_answer_has_it() -> None:
     simple = Head(Api.END_TXN, 1, 5)
-    body = struct.pack(">hhihh", Api.END_TXN, 1, 5, 1, ord("x"))
+    body = struct.pack(">hhihb", Api.END_TXN, 1, 5, 1, ord("x"))
 
     assert refusal(simple, body, Code.NOT_COORDINATOR) == struct.pack(">iih", 5, 0, 16)
     assert code_of(simple, refusal(simple, body, Code.NOT_COORDINATOR) or b"") == 16
+
+    flexible = Head(Api.INIT_PRODUCER_ID, 4, 5)
+    tagged = struct.pack(">hhihbb", Api.INIT_PRODUCER_ID, 4, 5, 1, ord("x"), 0)
+    assert refusal(flexible, tagged, Code.NOT_COORDINATOR) == struct.pack(">ibihqhb", 5, 0, 0, 16, -1, -1, 0)
 
 
 def test_versions_that_nobody_speaks_are_not_refused() -> None:

@@ -180,69 +180,91 @@ def _places(head: Head, answer: bytes) -> Iterator[int]:
         if head.version >= _SIMPLE[Api(head.api)]:
             yield start + 4
     elif head.api in (Api.ADD_PARTITIONS_TO_TXN, Api.TXN_OFFSET_COMMIT):
-        yield from _Walk(answer, start + 4, flexible).all_codes()
+        yield from _all_codes(Walk(answer, start + 4, flexible=flexible))
     elif head.api == Api.PRODUCE:
-        yield _Walk(answer, start, flexible).first_code(by_id=False)
+        yield _first_code(Walk(answer, start, flexible=flexible), by_id=False)
     elif head.api == Api.FETCH and head.version >= 7:
         # A session without news has no partition, and then there is nothing to spoil.
-        place = _Walk(answer, start + 10, flexible).first_code(by_id=head.version >= 13)
+        place = _first_code(Walk(answer, start + 10, flexible=flexible), by_id=head.version >= 13)
         if place:
             yield place
 
 
-class _Walk:
-    """Walks through an answer of the form topics [name or id, partitions [index, error code]]."""
+class Walk:
+    """Walks through the body of a request or of an answer, in either encoding.
 
-    def __init__(self, answer: bytes, at: int, flexible: bool) -> None:
-        self._answer, self._at, self._flexible = answer, at, flexible
+    Raises:
+        IndexError: The bytes end too early; so does ``struct.error``.
+    """
 
-    def all_codes(self) -> Iterator[int]:
-        for _topic in range(self._count()):
-            self._skip_name()
-            for _partition in range(self._count()):
-                self._room(6)
-                yield self._at + 4
-                self._at += 6 + self._flexible
-            self._at += self._flexible
+    def __init__(self, frame: bytes, at: int, *, flexible: bool) -> None:
+        self.at = at
+        self._frame, self._flexible = frame, flexible
 
-    def first_code(self, *, by_id: bool) -> int:
-        """Return the place of the first partition's code, 0 when there is no partition."""
-        if not self._count():
-            return 0
-        if by_id:
-            self._at += 16
-        else:
-            self._skip_name()
-        if not self._count():
-            return 0
-        self._room(6)
-        return self._at + 4
-
-    def _room(self, size: int) -> None:
-        if self._at + size > len(self._answer):
+    def skip(self, size: int) -> None:
+        """Go on by so many bytes."""
+        if self.at + size > len(self._frame):
             raise IndexError
+        self.at += size
 
-    def _count(self) -> int:
-        if not self._flexible:
-            (count,) = struct.unpack_from(">i", self._answer, self._at)
-            self._at += 4
-            return max(0, int(count))
-        return max(0, self._varint() - 1)
+    def number(self) -> int:
+        """Take 32 bits."""
+        (found,) = struct.unpack_from(">i", self._frame, self.at)
+        self.at += 4
+        return int(found)
 
-    def _skip_name(self) -> None:
+    def count(self) -> int:
+        """Take the length of an array or of bytes, 0 for none."""
+        return max(0, self._varint() - 1 if self._flexible else self.number())
+
+    def name(self) -> bytes:
+        """Take a text."""
         if self._flexible:
             length = self._varint() - 1
-            self._at += max(0, length)
         else:
-            (length,) = struct.unpack_from(">h", self._answer, self._at)
-            self._at += 2 + max(0, int(length))
+            (length,) = struct.unpack_from(">h", self._frame, self.at)
+            self.at += 2
+        begin = self.at
+        self.skip(max(0, int(length)))
+        return self._frame[begin : self.at]
+
+    def skip_tags(self) -> None:
+        """Go over tagged fields, of which there are none."""
+        if self._flexible:
+            self.skip(1)
 
     def _varint(self) -> int:
         value = shift = 0
         while True:
-            byte = self._answer[self._at]
-            self._at += 1
+            byte = self._frame[self.at]
+            self.at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value
             shift += 7
+
+
+def _all_codes(walk: Walk) -> Iterator[int]:
+    """Yield the place of the code of every partition: topics [name, partitions [index, error code]]."""
+    for _topic in range(walk.count()):
+        walk.name()
+        for _partition in range(walk.count()):
+            yield walk.at + 4
+            walk.skip(6)
+            walk.skip_tags()
+        walk.skip_tags()
+
+
+def _first_code(walk: Walk, *, by_id: bool) -> int:
+    """Return the place of the first partition's code, 0 when there is no partition; topics by name or by id."""
+    if not walk.count():
+        return 0
+    if by_id:
+        walk.skip(16)
+    else:
+        walk.name()
+    if not walk.count():
+        return 0
+    place = walk.at + 4
+    walk.skip(6)
+    return place

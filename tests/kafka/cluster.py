@@ -28,10 +28,13 @@ from streamframe.kafka.admin import TopicAdmin
 from streamframe.kafka.client_log import ClientLog
 from streamframe.kafka.log import KafkaLog, LogOptions
 from streamframe.testing.broker import KafkaBroker
+from tests.kafka.mock_cluster import MockCluster
 
 SECONDS_MAX = 20.0
 _RUN = f"{os.getpid()}-{time.time_ns() % 1_000_000}"
 _NUMBERS = itertools.count()
+SOURCE, SINK = TopicPartition("in", 0), TopicPartition("out", 0)
+"""Of a mock cluster."""
 
 
 def until(condition: Callable[[], object], turn: Callable[[], object] = lambda: time.sleep(0.01)) -> None:
@@ -266,3 +269,14 @@ def restore_position(member: Member, changelog: TopicPartition) -> int:
 
 def _fields(settings: KafkaSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in type(settings).__dataclass_fields__}
+
+
+def joined(mocked: MockCluster, **given) -> Member:
+    """Return a member that owns ``SOURCE`` of a mock cluster; ``given`` are its guarantee and settings of Kafka."""
+    guarantee = given.pop("guarantee", "exactly_once")
+    kafka = KafkaSettings(**{"bootstrap": mocked.bootstrap, "request_timeout_ms": 5_000, **given})
+    options = LogOptions(group="group", member="member", topics=(SOURCE.topic,), kafka=kafka, guarantee=guarantee)
+    member = Member(options)
+    member.log.connect()
+    member.until(lambda: member.owned)
+    return member

@@ -1,41 +1,18 @@
 """What an answer of the broker turns into. The broker is librdkafka's mock: no broker is needed."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from streamframe.core.errors import ConfigError, TopologyMismatch, Unavailable
-from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import KafkaSettings
 from streamframe.engine.events import Failed
 from streamframe.engine.ports import CommitRequest, OutcomeUnknown, ProducerFenced, TransactionAborted
 from streamframe.kafka.errors import as_error, facts_of, input_failure, transaction_error
 from streamframe.kafka.log import LogOptions
 from tests.kafka import mock_cluster as mock
-from tests.kafka.cluster import Member, output, request
-from tests.kafka.mock_cluster import MockCluster
-
-SOURCE, SINK = TopicPartition("in", 0), TopicPartition("out", 0)
-
-
-@pytest.fixture
-def mocked() -> Iterator[MockCluster]:
-    with MockCluster() as cluster:
-        cluster.create_topic(SOURCE.topic)
-        cluster.create_topic(SINK.topic)
-        yield cluster
-
-
-def joined(mocked: MockCluster, **given) -> Member:
-    guarantee = given.pop("guarantee", "exactly_once")
-    kafka = KafkaSettings(**{"bootstrap": mocked.bootstrap, "request_timeout_ms": 5_000, **given})
-    options = LogOptions(group="group", member="member", topics=(SOURCE.topic,), kafka=kafka, guarantee=guarantee)
-    member = Member(options)
-    member.log.connect()
-    member.until(lambda: member.owned)
-    return member
+from tests.kafka.cluster import SINK, SOURCE, Member, joined, output, request
 
 
 def write_and_commit(member: Member, what: CommitRequest) -> None:

@@ -6,38 +6,17 @@ Whether a request that comes late is refused shows on a real broker: ``tests/fau
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
 
 import pytest
 from confluent_kafka import KafkaError
 
-from streamframe.core.ids import TopicPartition
-from streamframe.core.settings import KafkaSettings
 from streamframe.engine.ports import ProducerFenced, TransactionAborted
-from streamframe.kafka.log import LogOptions
 from tests.kafka import mock_cluster as mock
-from tests.kafka.cluster import Member, output, request
+from tests.kafka.cluster import SINK, SOURCE, Member, joined, output, request
 from tests.kafka.mock_cluster import MockCluster
 
-SOURCE, SINK = TopicPartition("in", 0), TopicPartition("out", 0)
 CUT = KafkaError._TRANSPORT  # the mock closes the connection
 REFUSED = KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-
-
-@pytest.fixture
-def mocked() -> Iterator[MockCluster]:
-    with MockCluster() as cluster:
-        cluster.create_topic(SOURCE.topic)
-        cluster.create_topic(SINK.topic)
-        yield cluster
-
-
-def member_of(mocked: MockCluster, producer: Mapping[str, str] | None = None) -> Member:
-    kafka = KafkaSettings(bootstrap=mocked.bootstrap, request_timeout_ms=5_000, producer=producer or {})
-    member = Member(LogOptions(group="group", member="member", topics=(SOURCE.topic,), kafka=kafka))
-    member.log.connect()
-    member.until(lambda: member.owned)
-    return member
 
 
 def commit(member: Member, offset: int) -> None:
@@ -47,7 +26,7 @@ def commit(member: Member, offset: int) -> None:
 
 @pytest.mark.parametrize("call", [mock.END_TXN, mock.TXN_OFFSET_COMMIT, mock.ADD_OFFSETS_TO_TXN])
 def test_a_request_that_may_still_be_on_its_way_ends_the_life_of_a_producer(mocked: MockCluster, call: int) -> None:
-    member = member_of(mocked)
+    member = joined(mocked)
     commit(member, 1)
     mocked.plant(call, CUT)
     commit(member, 2)  # the client repeats the request and says nothing
@@ -63,7 +42,7 @@ def test_a_request_that_may_still_be_on_its_way_ends_the_life_of_a_producer(mock
 
 
 def test_a_producer_whose_requests_were_answered_is_used_again(mocked: MockCluster) -> None:
-    member = member_of(mocked)
+    member = joined(mocked)
     mocked.plant(mock.INIT_PRODUCER_ID, REFUSED)
     mocked.plant(mock.END_TXN, KafkaError.CONCURRENT_TRANSACTIONS)
 
@@ -74,7 +53,7 @@ def test_a_producer_whose_requests_were_answered_is_used_again(mocked: MockClust
 
 
 def test_an_aborted_transaction_with_a_request_on_its_way_ends_the_life_of_a_producer(mocked: MockCluster) -> None:
-    member = member_of(mocked)
+    member = joined(mocked)
     mocked.plant(mock.TXN_OFFSET_COMMIT, KafkaError.ILLEGAL_GENERATION)
     with pytest.raises(TransactionAborted):
         commit(member, 1)
@@ -91,13 +70,13 @@ def test_the_lines_that_tell_it_are_not_shown_unless_asked_for(
     mocked: MockCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        quiet = member_of(mocked)
+        quiet = joined(mocked)
         commit(quiet, 1)
         quiet.log.close()
         shown = [each for each in caplog.records if each.levelno == logging.DEBUG and "rdkafka" in each.getMessage()]
         assert not shown
 
-        talking = member_of(mocked, producer={"debug": "eos", "log_level": "3"})
+        talking = joined(mocked, producer={"debug": "eos", "log_level": "3"})
         commit(talking, 2)
         talking.log.close()
     assert any("EndTxn returned" in message for message in caplog.messages)
