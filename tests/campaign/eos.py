@@ -47,6 +47,8 @@ STEPS: Mapping[str, Callable[[Fleet, str], object]] = {
     "?": Fleet.kill_worker,
 }
 
+KILLS = "!?"
+
 SEQUENCES = {
     "rebalance": "+1 +2 +3 -1 +1 -2 -3 -1",
     "failure": "+1 +2 +3 !1 +1 !1 +1 !2 -3 -1",
@@ -184,6 +186,7 @@ class EosRun:
         programs = {"simple": ("simple",), "complex": ("complex", "second")}[scenario.program]
         self.apps = {f"{name}-{program}": self._fleet(f"{name}-{program}", program, place) for program in programs}
         self.views = {app: GroupView(broker.bootstrap, app) for app in self.apps}
+        self._killed = {app: set[str]() for app in self.apps}
 
     def _fleet(self, app: str, program: str, place: Path) -> Fleet:
         environment = {"EOS_APP": app, "EOS_PREFIX": f"{self.name}.", "EOS_PROGRAM": program}
@@ -244,7 +247,8 @@ class EosRun:
     def _is_complete(self, app: str, count: int) -> bool:
         self.apps[app].check()
         members = self.views[app].members()
-        return len(members) == count and all(members.values())
+        # Who was killed is a member until its session is over, and is not to be taken for the one that comes after it.
+        return len(members) == count and all(members.values()) and self._killed[app].isdisjoint(members)
 
     def _commits(self, app: str, before: int) -> bool:
         self.apps[app].check()
@@ -255,8 +259,12 @@ class EosRun:
         if step in self._faults:
             self._faults[step](self)
         elif step[0] in STEPS:
-            for fleet in self.apps.values():
-                STEPS[step[0]](fleet, f"p{step[1:]}")
+            for app, fleet in self.apps.items():
+                instance = f"p{step[1:]}"
+                if step[0] in KILLS:
+                    client = f"{app}-{instance}-0"
+                    self._killed[app] |= {member for member, name in self.views[app].names().items() if name == client}
+                STEPS[step[0]](fleet, instance)
         else:
             raise ValueError(f"unknown step {step!r}")
         # Who is killed is given no time to recover: the next step comes while the others take over.

@@ -27,6 +27,10 @@ class GroupView:
             return {}
         return {member.member_id: len(member.partitions) for member in facts.members}
 
+    def names(self) -> dict[str, str]:
+        """Return the members with the names of their clients, also while the group is not stable."""
+        return {member.member_id: member.client_id for member in self._ask(TopicAdmin.group, self._group).members}
+
     def is_empty(self) -> bool:
         """Whether the group has no members."""
         return not self._ask(TopicAdmin.group, self._group).members
