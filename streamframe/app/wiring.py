@@ -109,6 +109,7 @@ def open_worker(
             lag=lambda: _lag(log, drivers[0].worker),
             disk=stores.sizes,
             rest=lambda micros: time.sleep(micros / MICROS_PER_SECOND),
+            worked=clock.worked,
             in_hand=lambda: log.in_hand,
         )
         drivers.append(driver)

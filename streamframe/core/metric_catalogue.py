@@ -112,9 +112,9 @@ METRICS: Final = (
     ),
     _counter(
         "loop_seconds",
-        "Where the time goes; the rates of all phases of a worker add up to 1. poll: waiting for records that came. "
+        "Where the time goes; the rates of all phases of a worker add up to 1. poll: taking records from the client. "
         "process: decoding and the program. seal: closing windows, encoding changes. produce, commit: the broker. "
-        "state: the local store. restore: reading changelogs. idle: waiting for records that did not come.",
+        "state: the local store. restore: reading changelogs. idle: waiting for records.",
         "phase",
     ),
     _counter("notices", "Lines of the log of this level, repeats included.", "level"),

@@ -15,3 +15,8 @@ class SystemClock:
         """Return the present time in microseconds."""
         self._last = max(self._last, time.time_ns() // 1_000)
         return self._last
+
+    @staticmethod
+    def worked() -> int:
+        """Return the processor time of the calling thread so far, in microseconds."""
+        return time.thread_time_ns() // 1_000

@@ -58,6 +58,7 @@ class Driver:
         disk: Looks at the local databases, for snapshots.
         show: Takes the text of ``print`` steps.
         rest: Waits for so many microseconds, to let records gather; by default nobody waits.
+        worked: Processor time of this thread so far, microseconds; by default waiting in a poll counts as work.
         in_hand: Whether the next poll returns what an earlier one has gathered.
     """
 
@@ -73,6 +74,7 @@ class Driver:
         disk: Callable[[], DiskSnapshot | None] = lambda: None,
         show: Callable[[str], None] = print,
         rest: Callable[[int], None] | None = None,
+        worked: Callable[[], int] | None = None,
         in_hand: Callable[[], bool] = lambda: False,
     ) -> None:
         self.worker = worker
@@ -82,7 +84,7 @@ class Driver:
         self._lag = lag
         self._disk = disk
         topology = worker.spec.topology
-        self._meter = Meter(clock.now, topology.plan.dead_letters, windowed_by_sink(topology))
+        self._meter = Meter(clock.now, topology.plan.dead_letters, windowed_by_sink(topology), worked)
         self._settings: Settings = worker.spec.settings
         self._performer = Performer(log, stores, telemetry, show)
         self._rest = rest

@@ -3,7 +3,8 @@
 Rules:
     1. One thread, plain counters. Whoever wants to see them takes ``measured()``, a value that does not change.
     2. Every moment of the loop belongs to one phase: ``enter`` ends the one before. Nested work (a rebalance inside
-       a poll) comes back to the phase it interrupted.
+       a poll) comes back to the phase it interrupted. A poll works and waits in one call: its processor time is
+       ``poll``, the rest of it is ``idle``, so that what is not idle is what a worker has to do.
     3. Nothing is done per record in Python: histograms take arrays, latencies a sample of each batch.
 """
 
@@ -103,6 +104,7 @@ class Meter:
         now: The driver's clock, microseconds.
         dead_letters: Name of the dead-letter topic, if there is one.
         windowed: The windowed aggregate whose results a sink writes, by name of the sink.
+        worked: Processor time of the loop's thread so far, microseconds; by default all time is work.
     """
 
     def __init__(
@@ -110,8 +112,11 @@ class Meter:
         now: Callable[[], int],
         dead_letters: str | None = None,
         windowed: Mapping[str, str] = MappingProxyType({}),
+        worked: Callable[[], int] | None = None,
     ) -> None:
         self._now = now
+        self._worked = worked or now
+        self._worked_before = 0
         self._windowed = windowed
         self._dead_letter_topic = dead_letters
         self._phase = "other"
@@ -140,9 +145,16 @@ class Meter:
     def enter(self, phase: str) -> str:
         """Begin a phase; return the one that ends."""
         now = self._now()
-        ended = self._phase
-        self._loop[ended] += now - self._since
+        ended, lasted = self._phase, now - self._since
+        if ended == "poll":
+            # The two clocks have ticks of their own.
+            work = min(lasted, self._worked() - self._worked_before)
+            self._loop["idle"] += lasted - work
+            lasted = work
+        self._loop[ended] += lasted
         self._phase, self._since = phase, now
+        if phase == "poll":
+            self._worked_before = self._worked()
         return ended
 
     def enter_event(self, event: ev.Event) -> str:

@@ -67,6 +67,39 @@ def test_a_poll_that_brings_nothing_is_idling(hand):
     assert meter.measured().loop["poll"] == 0
 
 
+def test_a_poll_that_waits_for_its_records_works_only_as_long_as_it_has_the_processor(hand):
+    processor = Hand()
+    meter = Meter(hand.now, worked=processor.now)
+    meter.enter("poll")
+    hand.time += 900
+    processor.time += 100
+    inside = meter.enter("commit")
+    hand.time += 50
+    processor.time += 50
+    meter.enter(inside)
+    hand.time += 1_000
+    processor.time += 300
+    meter.polled(idle=False)
+
+    assert {name: micros for name, micros in meter.measured().loop.items() if micros} == {
+        "poll": 400,
+        "commit": 50,
+        "idle": 1_500,
+    }
+
+
+def test_the_clock_of_the_processor_never_takes_more_than_has_passed(hand):
+    processor = Hand()
+    meter = Meter(hand.now, worked=processor.now)
+    meter.enter("poll")
+    hand.time += 100
+    processor.time += 101
+    meter.polled(idle=False)
+
+    assert meter.measured().loop["poll"] == 100
+    assert meter.measured().loop["idle"] == 0
+
+
 def test_idling_is_progress(hand):
     meter = Meter(hand.now)
     hand.time += 10
