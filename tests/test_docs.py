@@ -9,6 +9,7 @@ import importlib
 import json
 import pkgutil
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from types import ModuleType
 import pytest
 
 import streamframe
+from streamframe.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -64,6 +66,21 @@ def unknown_targets(text: str) -> list[str]:
     return sorted({target for line in code for target in COMMAND.findall(line)} - known)
 
 
+def misunderstood(text: str) -> list[str]:
+    """Command lines of StreamFrame in a text that its command line does not understand."""
+    code = "".join(code for language, code in blocks(text) if language in ("sh", "console"))
+    lines = re.findall(r"^(?:\$ )?streamframe ([^#|&\n]+)", code, re.MULTILINE)
+    return [line for line in lines if not is_understood(shlex.split(line.replace("…", "localhost:9092")))]
+
+
+def is_understood(words: list[str]) -> bool:
+    try:
+        build_parser().parse_args(words)
+    except SystemExit as done:
+        return done.code == 0
+    return True
+
+
 def modules() -> Iterator[str]:
     yield "streamframe"
     for module in pkgutil.walk_packages(streamframe.__path__, "streamframe."):
@@ -84,6 +101,11 @@ def test_every_link_and_command_of_the_page_exists(page: Path):
     assert unknown_targets(text) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_command_line_of_the_page_is_understood(page: Path):
+    assert misunderstood(page.read_text(encoding="utf-8")) == []
+
+
 @pytest.mark.parametrize("name", list(modules()))
 def test_every_example_in_a_docstring_gives_what_it_says(name: str):
     module: ModuleType = importlib.import_module(name)
@@ -101,6 +123,11 @@ def test_a_block_sees_the_names_of_the_blocks_above_it():
 def test_a_block_that_is_wrong_or_has_no_language_fails(block: str):
     with pytest.raises((NameError, ValueError, AssertionError)):
         run_blocks(block, "page")
+
+
+def test_a_command_line_that_is_not_understood_is_found():
+    text = "```console\n$ streamframe lag p.py --max-recrods 1\n$ streamframe lag p.py # so\n```\n"
+    assert misunderstood(text) == ["lag p.py --max-recrods 1"]
 
 
 def test_a_dead_link_is_found():
