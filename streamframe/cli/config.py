@@ -59,9 +59,8 @@ def run(args: argparse.Namespace) -> int:
     if args.changed:
         rows = [row for row in rows if row[2] != "default"]
     if args.format == "json":
-        print(
-            json.dumps([{"setting": name, "value": value, "source": source} for name, value, source in rows], indent=2)
-        )
+        for name, value, source in rows:
+            print(json.dumps({"setting": name, "value": value, "source": source}))
         return 0
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     for name, value, source in rows:

@@ -45,14 +45,15 @@ def reference() -> str:
     shown: list[type[Form]] = []
     parts = [_HEAD]
     for name, form in SCHEMAS.items():
-        parts.append("\n".join([f"## /api/{name}", "", str(form.__doc__), "", *_tables(form, shown)]))
-    rows = ["## /api/stores/&lt;store&gt;", "", str(Rows.__doc__), "", *_tables(Rows, shown)]
-    parts.append("\n".join([*rows, "", str(RowsOfWorker.__doc__), "", *_tables(RowsOfWorker, shown)]))
-    parts.append("\n".join(["## Refusals", "", str(Refusal.__doc__), "", *_tables(Refusal, shown)]))
+        parts.append("\n".join([f"## /api/{name}", "", str(form.__doc__), "", *tables(form, shown)]))
+    rows = ["## /api/stores/&lt;store&gt;", "", str(Rows.__doc__), "", *tables(Rows, shown)]
+    parts.append("\n".join([*rows, "", str(RowsOfWorker.__doc__), "", *tables(RowsOfWorker, shown)]))
+    parts.append("\n".join(["## Refusals", "", str(Refusal.__doc__), "", *tables(Refusal, shown)]))
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def _tables(form: type[Form], shown: list[type[Form]]) -> Iterator[str]:
+def tables(form: type[Form], shown: list[type[Form]]) -> Iterator[str]:
+    """Yield the lines of a table of the fields of a form, and of the forms in it that were not shown yet."""
     hints = get_type_hints(form, include_extras=True)
     yield "| field | type | |"
     yield "| --- | --- | --- |"
@@ -68,7 +69,7 @@ def _tables(form: type[Form], shown: list[type[Form]]) -> Iterator[str]:
         yield ""
         yield f"**{each.__name__}**: {each.__doc__}"
         yield ""
-        yield from _tables(each, shown)
+        yield from tables(each, shown)
 
 
 def _described(hint: Any) -> tuple[Any, str]:
@@ -91,6 +92,9 @@ def _word(hint: Any) -> str:
     if hasattr(hint, "__metadata__"):
         return _word(hint.__origin__)
     arguments: tuple[Any, ...] = getattr(hint, "__args__", ())
+    if msgspec.UnsetType in arguments:
+        present = [_word(each) for each in arguments if each not in (msgspec.UnsetType, type(None))]
+        return " or ".join([*present, *(["null"] if type(None) in arguments else []), "absent"])
     if type(None) in arguments:
         return f"{_word(next(each for each in arguments if each is not type(None)))} or null"
     if getattr(hint, "__origin__", None) is list:

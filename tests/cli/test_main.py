@@ -267,7 +267,7 @@ def test_config_show_says_where_a_value_comes_from_and_masks_secrets(capsys, pro
     shown = capsys.readouterr().out
 
     assert "hunter" not in shown
-    assert {row["setting"]: row["source"] for row in json.loads(shown)} == {
+    assert {row["setting"]: row["source"] for row in map(json.loads, shown.splitlines())} == {
         "kafka.bootstrap": "--bootstrap",
         "kafka.client.sasl.password": "STREAMFRAME_KAFKA_CLIENT_SASL_PASSWORD",
         "kafka.client.ssl.key.pem": "-X",
@@ -316,16 +316,22 @@ def produce(bootstrap: str, rows: list[dict[str, object]]) -> None:
     assert producer.flush(30) == 0
 
 
+def lines_of(*words: str) -> list[str]:
+    """What a command prints that succeeds."""
+    done = streamframe(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
 def look_at_state(program: str, *connection: str) -> None:
-    listed = streamframe("state", "ls", program, *connection, "--format", "json")
-    stores = [json.loads(line) for line in listed.stdout.splitlines()]
+    stores = [json.loads(line) for line in lines_of("state", "ls", program, *connection, "--format", "json")]
     assert [(store["store"], store["task"]) for store in stores] == [("totals", "1_0"), ("totals", "1_1")]
     assert sum(store.get("windows", 0) for store in stores) >= 1
 
-    ann = streamframe("state", "get", program, "totals", "user=ann", *connection, "--format", "json")
-    assert [json.loads(line)["n"] for line in ann.stdout.splitlines()] == [2]
+    ann = lines_of("state", "get", program, "totals", "user=ann", *connection, "--format", "json")
+    assert [json.loads(line)["n"] for line in ann] == [2]
 
-    scanned = streamframe("state", "scan", program, "totals", "--limit", "1", *connection).stdout.splitlines()
+    scanned = lines_of("state", "scan", program, "totals", "--limit", "1", *connection)
     assert scanned[0].split() == ["user", "window_start", "window_end", "n"]
     assert len(scanned) == 2
 
@@ -397,4 +403,4 @@ def test_json_is_asked_for_by_the_same_word_everywhere(words, program, capsys):
     assert main([*words, "--format", "json"]) == 0
 
     assert short == capsys.readouterr().out
-    assert json.loads(short.splitlines()[0] if words[0] == "metrics" else short)
+    assert json.loads(short if words[0] == "describe" else short.splitlines()[0])

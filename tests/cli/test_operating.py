@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from streamframe.app.json_forms import FORMS, valid
 from streamframe.testing import KafkaBroker
 from tests.app.running_program import RunningProgram, until
 
@@ -23,11 +24,15 @@ clicks.groupby("user").agg(n="size", total=("amount", "sum"), name="totals").to_
 """
 
 
+WITH_COLUMNS_OF_THE_PROGRAM = {"state get", "state scan"}
+
+
 class Shell:
     """``streamframe`` with a program, a broker and a state directory."""
 
     def __init__(self, program: Path, bootstrap: str, scratch: Path) -> None:
         self.program, self.bootstrap, self.scratch = program, bootstrap, scratch
+        self.seen: set[str] = set()
 
     def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
         connection = ["-b", self.bootstrap] if words[0] != "metrics" else []
@@ -43,7 +48,14 @@ class Shell:
         return done.stdout, done.stderr
 
     def rows(self, *words: str, code: int = 0) -> list[dict]:
-        return [json.loads(line) for line in self(*words, "--json", code=code)[0].splitlines()]
+        """What a command prints as JSON, held against the documented form."""
+        rows = [json.loads(line) for line in self(*words, "--json", code=code)[0].splitlines()]
+        command = words[0] if words[0] in FORMS else " ".join(words[:2])
+        if command not in WITH_COLUMNS_OF_THE_PROGRAM:
+            for row in rows:
+                valid(command, row)
+            self.seen |= {command} if rows else set()
+        return rows
 
     def running(self, **options) -> RunningProgram:
         return RunningProgram(self.program, self.bootstrap, self.scratch / "run", **options)
@@ -84,7 +96,6 @@ def test_from_missing_topics_to_replayed_dead_letters(shell):
     write(shell, [b'{"user": "ann", "amount": 1}'] * 8 + [b"{broken"] * 2)
     behind = shell.rows("lag", program, "--max-records", "9", code=1)
     assert sum(row["lag"] for row in behind if row["topic"] == "shop-clicks") == 10
-    assert {tuple(row) for row in behind} == {("topic", "partition", "committed", "end", "lag", "member")}
 
     with shell.running() as running:
         until(lambda: running.value("streamframe_dead_letters_total") == 2, "two dead letters")
@@ -94,6 +105,10 @@ def test_from_missing_topics_to_replayed_dead_letters(shell):
         look_at_status(shell)
         replay(shell, program, running)
     assert {(row["store"], row["problem"]) for row in shell.rows("state", "verify", program)} == {("totals", None)}
+    assert {row["store"] for row in shell.rows("state", "ls", program)} == {"totals"}
+    assert shell.rows("config", "show", program)
+    assert shell.rows("metrics", "list")
+    assert shell.seen == set(FORMS), "each command has printed something"
     (ann,) = shell.rows("state", "get", program, "totals", "user=ann")
     assert (ann["n"], ann["total"]) == (8, 8)
     state = ("--state-dir", str(shell.scratch / "run" / "state"))
@@ -103,10 +118,6 @@ def test_from_missing_topics_to_replayed_dead_letters(shell):
 def look_at_status(shell: Shell) -> None:
     state = ("--state-dir", str(shell.scratch / "run" / "state"))
     (status,) = shell.rows("status", "shop", *state)
-    assert set(status) == {
-        "url", "application", "version", "guarantee", "state", "time", "workers_wanted", "restarts", "rows_in",
-        "rows_out", "rows_late", "dead_letters", "lag_records", "lag_seconds", "workers", "verdict", "verdict_text",
-    }  # fmt: skip
     assert (status["application"], status["state"], status["rows_in"]) == ("shop", "running", 10)
     assert "shop: running, 1 of 1 workers" in shell("status", *state)[0]
     assert "no program is running here" in shell("status", "other", *state, code=9)[1]
@@ -114,9 +125,6 @@ def look_at_status(shell: Shell) -> None:
 
 def replay(shell: Shell, program: str, running: RunningProgram) -> None:
     shown = shell.rows("dead-letters", "show", program, "--payload")
-    assert {tuple(row) for row in shown} == {
-        ("letter", "topic", "partition", "offset", "step", "error", "message", "key", "value")
-    }
     assert sorted((row["topic"], row["partition"], row["offset"], row["value"]) for row in shown) == [
         ("shop-clicks", 0, 4, "{broken"),
         ("shop-clicks", 1, 4, "{broken"),
