@@ -133,8 +133,9 @@ FORMS: Final[dict[str, type[Form]]] = {
 _HEAD: Final = """\
 # What commands print with --json
 
-One JSON object a line on stdout; what is meant for people goes to stderr. `python -m streamframe.app.json_forms` made this;
-a test holds what commands print on a real broker against the same types. Fields may be added; those that are here stay.
+One JSON object a line on stdout; what is meant for people goes to stderr. This page is made by
+`python -m streamframe.app.json_forms`; a test holds what commands print on a real broker against the same types. Fields
+may be added; those that are here stay.
 
 `state get` and `state scan` print rows of a store, whose columns are those of the program. `describe --json` prints one
 object: the plan, as `/api/plan` of the [HTTP API](http-api.md) answers. Exit codes are in [errors](errors.md).
