@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streamframe.testing import KafkaBroker
-from tests.app.running_program import RunningProgram, fetch, until
+from tests.app.running_program import DEADLINE_SECONDS, RunningProgram, fetch, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -24,6 +25,22 @@ totals.to_topic("counts", key="user")
 """
 KEYED = PROGRAM.replace('event_time="ts")', 'event_time="ts", key="user")')
 HOUR_MS = 3_600_000
+OWN_METRICS = """
+orders = app.counter("orders", "Orders.", labels=("user",))
+sizes = app.histogram("amounts", "Amounts of orders.", buckets=(5.0, 10.0))
+last = app.gauge("last_amount", "Amount of the last order of a batch.")
+
+
+def count(df):
+    for user, n in df.groupby("user").size().items():
+        orders.add(n, user=user)
+    sizes.observe(df["amount"])
+    if len(df):
+        last.set(df["amount"].iloc[-1])
+    return df
+
+
+"""
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +190,82 @@ def test_latency_counts_each_record_in_the_bucket_of_its_age(broker, topics, tmp
         assert running.value(f"{name}_bucket", topic="age-clicks", le="60.0") == 0
         assert running.value(f"{name}_bucket", topic="age-clicks", le="300.0") == 500
         assert 120 <= running.value(f"{name}_sum", topic="age-clicks") / 500 < 300
+
+
+def test_emit_delay_runs_from_the_end_of_a_window_and_counts_each_result(broker, topics, tmp_path):
+    topics("delay")
+    now = int(time.time() * 1000)
+    end = (now - 120_000) // 10_000 * 10_000
+    # A window of three users that ended two minutes ago, and in each partition a record that closes it; the window of
+    # that one stays open.
+    write(broker, "delay-clicks", [row(user, 1, end - 1) for user in ("ann", "bob", "eve")])
+    for part in range(2):
+        write(broker, "delay-clicks", [row("ann", 1, now)], partition=part)
+
+    with RunningProgram(program_of(tmp_path, "delay"), broker.bootstrap, tmp_path / "run") as running:
+        name = "streamframe_emit_delay_seconds"
+        until(lambda: running.value(f"{name}_count", operator="totals") == 3, "three results")
+        assert running.value(f"{name}_bucket", operator="totals", le="60.0") == 0
+        assert running.value(f"{name}_bucket", operator="totals", le="300.0") == 3
+        assert 120 <= running.value(f"{name}_sum", operator="totals") / 3 < 300
+        assert running.value("streamframe_rows_emitted_total", operator="totals") == 3
+
+
+def test_what_the_client_says_of_itself(broker, topics, tmp_path):
+    topics("client")
+    now = int(time.time() * 1000)
+    write(broker, "client-clicks", [row("ann", 1, now)] * 1_000)
+    debug = ("-X", "telemetry.metrics=debug")
+    with RunningProgram(program_of(tmp_path, "client"), broker.bootstrap, tmp_path / "run", options=debug) as running:
+        until(lambda: running.value("streamframe_records_consumed_total", topic="client-clicks") == 1_000, "all read")
+        for client in ("consumer", "producer"):
+            trip = until(partial(round_trip, running, client), client)
+            # A request for records waits at the broker for some, at most half a second.
+            assert 0 < trip < DEADLINE_SECONDS
+        # Everything that was fetched is processed, and everything that was written is acknowledged.
+        until(lambda: running.value("streamframe_client_fetch_queue_bytes", client="consumer") == 0, "nothing waits")
+        until(lambda: running.value("streamframe_client_producer_queue_records", client="producer") == 0, "all written")
+
+
+def has_read(running: RunningProgram, topic: str, count: int) -> bool:
+    return running.value("streamframe_records_consumed_total", topic=topic) == count
+
+
+def round_trip(running: RunningProgram, client: str) -> float | None:
+    return running.value("streamframe_client_broker_rtt_seconds", client=client)
+
+
+def test_what_a_program_counts_itself_is_what_it_has_done(broker, topics, tmp_path):
+    topics("own")
+    program = program_of(tmp_path, "own")
+    program.write_text(program.read_text().replace("kept = clicks", OWN_METRICS + "kept = clicks.map_batches(count)"))
+    now = int(time.time() * 1000)
+    amounts = [1, 5, 5, 20]
+    write(broker, "own-clicks", [row("ann", amount, now) for amount in amounts])
+    write(broker, "own-clicks", [row("bob", 7, now)] * 3, partition=1)
+
+    with RunningProgram(program, broker.bootstrap, tmp_path / "run") as running:
+        until(lambda: running.value("streamframe_user_orders_total") == 7, "seven orders")
+        assert running.value("streamframe_user_orders_total", user="ann") == 4
+        assert running.value("streamframe_user_orders_total", user="bob") == 3
+        assert running.value("streamframe_user_amounts_count") == 7
+        assert running.value("streamframe_user_amounts_sum") == sum(amounts) + 21
+        assert running.value("streamframe_user_amounts_bucket", le="5.0") == 3
+        assert running.value("streamframe_user_last_amount") in (7, 20)
+
+
+def test_a_worker_that_waits_for_every_record_is_idle(broker, topics, tmp_path):
+    topics("trickle")
+    topic, now = "trickle-clicks", int(time.time() * 1000)
+    with RunningProgram(program_of(tmp_path, "trickle"), broker.bootstrap, tmp_path / "run") as running:
+        until(lambda: running.document("status").get("state") == "running", "running")
+        for count in range(1, 31):
+            write(broker, topic, [row("ann", 1, now)])
+            until(partial(has_read, running, topic, count), "read")
+
+        polling, idling = (running.value("streamframe_loop_seconds_total", phase=phase) for phase in ("poll", "idle"))
+        # A poll that waits for the processor does not work either, so a busy machine changes nothing.
+        assert polling < 0.2 * idling
 
 
 def test_a_restore_counts_records_of_the_changelog_and_the_worker_is_ready_only_afterwards(broker, topics, tmp_path):
