@@ -12,7 +12,7 @@ from grafana.panels import graph
 from grafana.queries import RATE, RECENT, quantile
 
 _ONLY_DEBUG = "only with telemetry.metrics = debug"
-_OF_THE_BROKER = "poll|produce|commit|restore"
+_OF_THE_BROKER = "produce|commit|restore"
 
 
 def client() -> models.Dashboard:
@@ -77,8 +77,8 @@ def _commits() -> Iterator[models.Panel]:
     )
     yield graph(
         "Time at the broker",
-        "Seconds per second of all workers in calls to the client. Much commit or produce: the broker is slow; much "
-        "poll: it delivers slowly.",
+        "Seconds per second of all workers in calls to the client. Much commit or produce: the broker is slow. Lag "
+        "with workers that idle: it delivers slowly, or the records are in few partitions.",
         [
             (
                 f'sum by (phase) (rate(streamframe_loop_seconds_total{{phase=~"{_OF_THE_BROKER}"}}{RATE}))',

@@ -76,6 +76,12 @@ def _growth(points: Sequence[Point]) -> float:
 def _where(facts: Facts) -> str:
     waiting = facts.phases.get("produce", 0.0) + facts.phases.get("commit", 0.0)
     name, share = max(facts.operators.items(), key=lambda item: item[1], default=("", 0.0))
+    idle = facts.phases.get("idle", 0.0)
+    if idle > 0.5:
+        return (
+            f"{idle:.0%} of the workers' time goes into waiting for records: the broker delivers slowly, or most "
+            "records are in few partitions."
+        )
     if waiting > share:
         return f"{waiting:.0%} of the workers' time goes into waiting for the broker to take results."
     if not name:

@@ -48,6 +48,12 @@ def test_when_the_broker_is_in_the_way_no_step_is_blamed():
     assert "look-up" not in text
 
 
+def test_workers_that_wait_for_records_while_there_are_some_are_not_the_bottleneck():
+    _, text = verdict(facts(phases={"process": 0.3, "idle": 0.7}, points=points(1, 50_000)))
+    assert "70% of the workers' time goes into waiting for records" in text
+    assert "look-up" not in text
+
+
 def test_nothing_processed_and_much_to_do_is_standing_still():
     word, _ = verdict(facts(points=points(50_000, 50_000, records=0)))
     assert word == "standing still"
