@@ -7,8 +7,9 @@ limit is reached.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import IsolationLevel, KafkaException
@@ -25,6 +26,9 @@ NEWS_SECONDS: Final = 2.0
 SLACK_SECONDS: Final = 5.0
 """The client keeps the limit of a request; this much more is waited for its answer to reach us."""
 
+LOOK_SECONDS: Final = 1.0
+"""One look for the leaders of a topic; nodes that are away are asked as well."""
+
 PAUSE_SECONDS: Final = 0.05
 """Between two questions for the same partition."""
 
@@ -33,7 +37,7 @@ class OffsetReader:
     """Asks for offsets by a rule: the first, the last, the first of a time.
 
     Args:
-        client: An ``AdminClient``, or what answers ``list_offsets`` as it does.
+        client: An ``AdminClient``, or what answers ``list_offsets`` and ``list_topics`` as it does.
         timeout: Limit of one reading, seconds.
     """
 
@@ -77,7 +81,18 @@ class OffsetReader:
                     open_ones.append(partition)
             if open_ones:
                 deadline.pause(PAUSE_SECONDS)
+                self._find_leaders({each.topic for each in open_ones}, deadline)
         return found
+
+    def _find_leaders(self, topics: Iterable[str], deadline: Deadline) -> None:
+        """Let the client learn anew who leads these topics.
+
+        It asks whom it believes to lead a partition, with the epoch that it remembers, and an answer that says
+        otherwise does not make it look again before minutes have passed.
+        """
+        for topic in topics:
+            with suppress(KafkaException):
+                self._client.list_topics(topic, timeout=min(LOOK_SECONDS, max(PAUSE_SECONDS, deadline.remaining())))
 
 
 def _passes(error: BaseException, deadline: Deadline, news: Deadline) -> bool:

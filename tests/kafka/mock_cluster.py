@@ -50,6 +50,13 @@ class MockCluster:
         failed = self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
         assert failed == 0
 
+    def elect(self, topic: str, partition: int = 0) -> None:
+        """Let the partition have a leader of a later epoch: the same broker, there is no other."""
+        failed = self._library.rd_kafka_mock_partition_set_leader(
+            self._cluster, topic.encode(), ctypes.c_int32(partition), ctypes.c_int32(1)
+        )
+        assert failed == 0
+
     def plant(self, request: int, *errors: int) -> None:
         """Answer the next requests of this kind with these errors."""
         array = (ctypes.c_int * len(errors))(*errors)

@@ -44,6 +44,13 @@ def test_a_leader_that_has_just_moved_is_asked_again(cluster, error):
     assert asker.log_ends([FIRST, SECOND]) == {FIRST: 0, SECOND: 0}
 
 
+def test_a_leader_of_a_later_epoch_is_found_although_the_client_remembers_the_earlier_one(cluster):
+    asker = admin(cluster, timeout_ms=3_000)
+    assert asker.log_ends([FIRST, SECOND]) == {FIRST: 0, SECOND: 0}
+    cluster.elect("t", 0)
+    assert asker.log_ends([FIRST, SECOND]) == {FIRST: 0, SECOND: 0}
+
+
 def test_a_partition_that_stays_without_a_leader_is_said_within_the_limit(cluster):
     asker = admin(cluster, timeout_ms=1_000)
     cluster.plant(LIST_OFFSETS, *[KafkaError.NOT_LEADER_FOR_PARTITION] * 1_000)
