@@ -43,6 +43,10 @@ _client: Any = confluent_kafka.admin
 EARLIEST_SPEC: Final[Any] = _client.OffsetSpec.earliest()
 LATEST_SPEC: Final[Any] = _client.OffsetSpec.latest()
 
+LEADERS_MS: Final = 10_000
+"""How long the client remembers who leads a partition: a question to an earlier leader is refused, and it does not look
+again because of that. So the ends that nobody waits for, and what is purged, are behind for as long at most."""
+
 LOOK_SECONDS: Final = 1.0
 """One look for the broker; between two, the client's errors are read."""
 
@@ -91,7 +95,7 @@ class TopicAdmin:
         self._errors = ClientErrors()
         self._purges: list[Future[Any]] = []
         self.purge_failures = 0
-        properties = client_properties(settings, client_id)
+        properties = {"metadata.max.age.ms": LEADERS_MS, **client_properties(settings, client_id)}
         try:
             self._client = _client.AdminClient({**properties, "error_cb": self._errors.record}, logger=log)
         except KafkaException as error:

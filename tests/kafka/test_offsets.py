@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from streamframe.core.errors import ConfigError, TopologyMismatch, Unavailable
 from streamframe.core.ids import TopicPartition
 from streamframe.core.settings import KafkaSettings
 from streamframe.kafka.admin import TopicAdmin
 from streamframe.kafka.client_log import ClientLog
+from tests.kafka.cluster import until
 from tests.kafka.mock_cluster import LIST_OFFSETS, MockCluster
 
 FIRST, SECOND = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -49,6 +50,21 @@ def test_a_leader_of_a_later_epoch_is_found_although_the_client_remembers_the_ea
     assert asker.log_ends([FIRST, SECOND]) == {FIRST: 0, SECOND: 0}
     cluster.elect("t", 0)
     assert asker.log_ends([FIRST, SECOND]) == {FIRST: 0, SECOND: 0}
+
+
+def test_ends_that_nobody_waits_for_are_those_of_the_new_leader_before_long(cluster, monkeypatch):
+    monkeypatch.setattr("streamframe.kafka.admin.LEADERS_MS", 200)
+    asker = admin(cluster)
+
+    def end() -> int | None:
+        try:
+            return int(asker.ask_ends([FIRST])[FIRST].result(10).offset)
+        except KafkaException:
+            return None
+
+    assert end() == 0
+    cluster.elect("t", 0)
+    until(lambda: end() == 0)
 
 
 def test_a_partition_that_stays_without_a_leader_is_said_within_the_limit(cluster):
