@@ -240,7 +240,10 @@ class EosRun:
             if not fleet.names:
                 continue
             count = len(fleet.names)
-            wait_until(partial(self._is_complete, app, count), SETTLED_SECONDS_MAX, f"{count} members have partitions")
+            try:
+                wait_until(partial(self._is_complete, app, count), SETTLED_SECONDS_MAX, f"{count} have partitions")
+            except AssertionError as error:
+                raise AssertionError(f"{error}; {self.views[app]}") from error
             before = self.views[app].progress()
             wait_until(partial(self._commits, app, before), SETTLED_SECONDS_MAX, "commits go on")
 

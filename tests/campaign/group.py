@@ -31,6 +31,12 @@ class GroupView:
         """Return the members with the names of their clients, also while the group is not stable."""
         return {member.member_id: member.client_id for member in self._ask(TopicAdmin.group, self._group).members}
 
+    def __str__(self) -> str:
+        """The group in a line: its state, and the partitions of each member."""
+        facts = self._ask(TopicAdmin.group, self._group)
+        owned = {f"{each.client_id} {each.member_id}": sorted(map(str, each.partitions)) for each in facts.members}
+        return f"{self._group} {facts.state} {owned}"
+
     def is_empty(self) -> bool:
         """Whether the group has no members."""
         return not self._ask(TopicAdmin.group, self._group).members
