@@ -50,6 +50,15 @@ def test_closed_windows_leave_no_bucket_in_the_store() -> None:
     assert [key for key in cluster.tasks[TASK].stores["totals"].content() if key[:1] == b"b"] == []
 
 
+def test_the_commit_that_closes_a_window_emits_every_group_of_it() -> None:
+    cluster = cluster_of()
+    users = [f"u{number:02}" for number in range(50)]
+    cluster.send("clicks", [{"user": user, "ts": MS} for user in users], by="user")
+    cluster.read(TASK, CLICKS, len(users))
+    cluster.commit(TASK, flush=True)
+    assert sorted((row["user"], row["n"]) for row in cluster.rows("out")) == [(user, 1) for user in users]
+
+
 def test_partials_for_windows_that_a_flush_has_closed_are_dropped_and_counted() -> None:
     cluster = cluster_of(direct=False)
     send(cluster, 1)
