@@ -18,7 +18,11 @@ and [Faust](../benchmarks/peers/scripts/faust_peer.py) with their exactly-once s
 [loop](../benchmarks/peers/hand_loop.py) that one writes by hand, which forgets its state when it ends. All of them
 commit once a second and are judged by the same oracles. They run for ever, so the slope is taken while one run passes:
 from its commit at or after the smaller size to that of the last record. Java peers get large sizes and have compiled
-themselves by then; slow peers get smaller ones. *Start* is the time until then less what the records took."""
+themselves by then; slow peers get smaller ones. *Start* is the time until then less what the records took. There is no
+ratio where one of the two was measured while others were busy and the other was not."""
+
+LIKE_CORES_MAX = 0.5
+"""Two measurements are alike when what others took of the machine differs by no more."""
 
 
 def side_by_side() -> str:
@@ -62,16 +66,19 @@ def _peer_row(name: str, peer: dict[str, Any], ours: dict[str, Any]) -> list[str
         return None
     if "reason" in case:
         return [name, peer["title"], *[""] * 8, f"not measured: {case['reason'].splitlines()[0]}", ""]
-    cost = case["cpu_s_per_million"]["median"]
-    times = [
-        f"{cost / ours[path][name]['cpu_s_per_million']['median']:.1f}" if name in ours.get(path, {}) else ""
-        for path in ("native", "pure")
-    ]
+    times = [_times(case, ours.get(path, {}).get(name)) for path in ("native", "pure")]
     sizes = " and ".join(f"{records:,}" for records in case["records"])
     right = "yes" if case["right"] else _what_is_wrong(case)
     return [name, peer["title"], sizes, spread(case["cpu_s_per_million"]), *times,
             thousands(case["records_per_core_second"]), str(case["rss_mb"]), number(case["start_s"]),
             number(case["others_cores"]), right, when(case)]  # fmt: skip
+
+
+def _times(peer: dict[str, Any], case: dict[str, Any] | None) -> str:
+    """Return how many times as much a peer needs; nothing where only one of the two had to share the machine."""
+    if case is None or abs(peer["others_cores"] - case["others_cores"]) > LIKE_CORES_MAX:
+        return ""
+    return f"{peer['cpu_s_per_million']['median'] / case['cpu_s_per_million']['median']:.1f}"
 
 
 def _what_is_wrong(case: dict[str, Any]) -> str:
