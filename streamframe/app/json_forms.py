@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from streamframe.observe.schema_page import tables
+from streamframe.observe.schema_page import page, section
 from streamframe.observe.schemas import Form, Status
 
 
@@ -154,10 +154,7 @@ def valid(command: str, line: object) -> None:
 def reference() -> str:
     """Return ``docs/cli-json.md``."""
     shown: list[type[Form]] = []
-    parts = [_HEAD]
-    for command, form in FORMS.items():
-        parts.append("\n".join([f"## streamframe {command} --json", "", str(form.__doc__), "", *tables(form, shown)]))
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    return page([_HEAD, *(section(f"streamframe {command} --json", form, shown) for command, form in FORMS.items())])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from streamframe.cli.options import PROGRAM_HELP, add_connection, add_format, add_state, sources_of
 
@@ -59,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
     if args.changed:
         rows = [row for row in rows if row[2] != "default"]
     if args.format == "json":
-        for name, value, source in rows:
-            print(json.dumps({"setting": name, "value": value, "source": source}))
+        from streamframe.cli.tables import print_table
+
+        print_table([{"setting": name, "value": value, "source": source} for name, value, source in rows], form="json")
         return 0
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     for name, value, source in rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, get_type_hints
 
 import msgspec
@@ -45,15 +45,24 @@ def reference() -> str:
     shown: list[type[Form]] = []
     parts = [_HEAD]
     for name, form in SCHEMAS.items():
-        parts.append("\n".join([f"## /api/{name}", "", str(form.__doc__), "", *tables(form, shown)]))
-    rows = ["## /api/stores/&lt;store&gt;", "", str(Rows.__doc__), "", *tables(Rows, shown)]
-    parts.append("\n".join([*rows, "", str(RowsOfWorker.__doc__), "", *tables(RowsOfWorker, shown)]))
-    parts.append("\n".join(["## Refusals", "", str(Refusal.__doc__), "", *tables(Refusal, shown)]))
+        parts.append(section(f"/api/{name}", form, shown))
+    rows = section("/api/stores/&lt;store&gt;", Rows, shown)
+    parts.append("\n".join([rows, "", str(RowsOfWorker.__doc__), "", *_tables(RowsOfWorker, shown)]))
+    parts.append(section("Refusals", Refusal, shown))
+    return page(parts)
+
+
+def section(title: str, form: type[Form], shown: list[type[Form]]) -> str:
+    """Return what a form is, its fields, and those of the forms in it that are not in ``shown`` yet."""
+    return "\n".join([f"## {title}", "", str(form.__doc__), "", *_tables(form, shown)])
+
+
+def page(parts: Iterable[str]) -> str:
+    """Return a page of these parts."""
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def tables(form: type[Form], shown: list[type[Form]]) -> Iterator[str]:
-    """Yield the lines of a table of the fields of a form, and of the forms in it that were not shown yet."""
+def _tables(form: type[Form], shown: list[type[Form]]) -> Iterator[str]:
     hints = get_type_hints(form, include_extras=True)
     yield "| field | type | |"
     yield "| --- | --- | --- |"
@@ -69,7 +78,7 @@ def tables(form: type[Form], shown: list[type[Form]]) -> Iterator[str]:
         yield ""
         yield f"**{each.__name__}**: {each.__doc__}"
         yield ""
-        yield from tables(each, shown)
+        yield from _tables(each, shown)
 
 
 def _described(hint: Any) -> tuple[Any, str]:
